@@ -36,6 +36,15 @@ const (
 // columns are those found, sorted by name, and types follow the values: true/false → bool, number → float64, text → utf8,
 // array → float_vector. The batch shares no memory with data. Errors are errs.Invalid and name row and column.
 func DecodeRows(data []byte, fields []abi.Field) (*abi.Batch, Form, error) {
+	if fields != nil {
+		if b, ok := scanRows(data, fields); ok {
+			return b, RowsForm, nil
+		}
+	}
+	return decodeRows(data, fields)
+}
+
+func decodeRows(data []byte, fields []abi.Field) (*abi.Batch, Form, error) {
 	var doc struct {
 		Rows    *[]map[string]json.RawMessage   `json:"rows"`
 		Columns *map[string]([]json.RawMessage) `json:"columns"`
@@ -58,6 +67,15 @@ func DecodeRows(data []byte, fields []abi.Field) (*abi.Batch, Form, error) {
 
 // DecodeObjects reads one JSON object a row, as events carry them. The rules are DecodeRows'. The error names the index.
 func DecodeObjects(rows [][]byte, fields []abi.Field) (*abi.Batch, error) {
+	if fields != nil {
+		if b, ok := scanObjects(rows, fields); ok {
+			return b, nil
+		}
+	}
+	return decodeObjects(rows, fields)
+}
+
+func decodeObjects(rows [][]byte, fields []abi.Field) (*abi.Batch, error) {
 	maps := make([]map[string]json.RawMessage, len(rows))
 	for i, r := range rows {
 		if err := json.Unmarshal(r, &maps[i]); err != nil {

@@ -144,3 +144,43 @@ func BenchmarkEncodeRows(b *testing.B) {
 		EncodeRows(in, RowsForm)
 	}
 }
+
+// FuzzScanRows holds the fast path to the general path's answer: whatever it accepts, the other accepts with equal values.
+func FuzzScanRows(f *testing.F) {
+	fields := []abi.Field{{Name: "b", Type: abi.Bool}, {Name: "i", Type: abi.Int32}, {Name: "j", Type: abi.Int64},
+		{Name: "x", Type: abi.Float32}, {Name: "y", Type: abi.Float64}, {Name: "s", Type: abi.UTF8}}
+	f.Add([]byte(`{"rows":[{"b":true,"i":1,"j":-2,"x":0.5,"y":1e-3,"s":"a","more":[1]}]}`))
+	f.Add([]byte(`{"rows":[{"s":"ü","b":null,"i":null,"j":0,"x":"NaN","y":"-Infinity"},{"b":false,"i":2,"j":3,"x":null,"y":-0.0,"s":null,"id":"q"}]}`))
+	f.Add([]byte(`{"rows":[]} `))
+	f.Add([]byte(`{"rows":[{"b":true,"b":false}]}`))
+	f.Add([]byte(`{"rows":[{"i":01}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fast, ok := scanRows(data, fields)
+		if ok {
+			if err := fast.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			slow, _, err := decodeRows(data, fields)
+			if err != nil {
+				t.Fatalf("the general path refuses: %v", err)
+			}
+			if !fast.Equal(slow) {
+				t.Fatalf("the paths differ:\n%s\n%s", EncodeRows(fast, RowsForm), EncodeRows(slow, RowsForm))
+			}
+		}
+		if one, ok := scanObjects([][]byte{data, data}, fields); ok {
+			slow, err := decodeObjects([][]byte{data, data}, fields)
+			if err != nil || !one.Equal(slow) {
+				t.Fatalf("the paths differ on objects: %v", err)
+			}
+		}
+	})
+}
+
+func TestFastPathTakesPlainRows(t *testing.T) {
+	fields := []abi.Field{{Name: "y", Type: abi.Float64}, {Name: "s", Type: abi.UTF8}}
+	b, ok := scanRows([]byte(`{"rows": [ {"y":1.5,"s":"a","id":7}, {"s":null,"y":null} ]}`), fields)
+	if !ok || b.Rows != 2 || b.Column("y").Float64s()[0] != 1.5 || !b.Column("y").IsNull(1) || !b.Column("s").IsNull(1) {
+		t.Errorf("%v %+v", ok, b)
+	}
+}
