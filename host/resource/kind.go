@@ -14,7 +14,7 @@ import (
 )
 
 // Spec is a kind's manifest struct. Validate checks what can be checked without looking at anything else; its error
-// begins with the field's path.
+// begins with the field's path from "spec." on.
 type Spec interface{ Validate() error }
 
 // Controller makes objects of one kind real. The service serialises calls; the controller's own readers may run meanwhile.

@@ -105,7 +105,7 @@ func (s *Service) parseDocument(body ast.Node) (parsed, error) {
 		return p, fmt.Errorf("%s %q: spec: %w", p.Kind, p.Metadata.Name, err)
 	}
 	if err := p.spec.Validate(); err != nil {
-		return p, fmt.Errorf("%s %q: spec.%w", p.Kind, p.Metadata.Name, err)
+		return p, fmt.Errorf("%s %q: %w", p.Kind, p.Metadata.Name, err)
 	}
 	return p, nil
 }

@@ -26,7 +26,7 @@ type partSpec struct {
 
 func (p partSpec) Validate() error {
 	if p.Size < 0 {
-		return errs.New(errs.Invalid, "size: %d is negative", p.Size)
+		return errs.New(errs.Invalid, "spec.size: %d is negative", p.Size)
 	}
 	return nil
 }
