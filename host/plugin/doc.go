@@ -1,0 +1,13 @@
+// Package plugin runs uploaded WebAssembly modules: it validates and compiles them, keeps their machine code on disk by
+// digest, pools their instances, moves batches in and out of their memory, and stops what runs too long or grows too large.
+//
+// Guests are untrusted. A module may import WASI preview 1 alone, and gets of it no files, no arguments, no environment, no
+// network, and a clock and random numbers that are the same in every run. Its memory and its time are bounded; what it
+// returns is checked before it is read. After any error the instance is thrown away, since its state may be half updated.
+//
+// The package knows nothing of what plugins are for: which plugin prepares which model is the business of the domain rooms.
+// It is the only package that imports wazero.
+//
+// Read host.go first, then plugin.go (what callers do), pool.go and instance.go (how), and sdk/abi/ABI.md for the contract
+// with guests.
+package plugin

@@ -1,0 +1,310 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/weir-ml/weir/host/errs"
+	"github.com/weir-ml/weir/sdk/abi"
+)
+
+// instance is one running copy of a module. One goroutine at a time uses it; the pool sees to that.
+type instance struct {
+	code     *code
+	compiled wazero.CompiledModule
+	limits   Limits
+	mod      api.Module
+	mem      *linear
+	meter    *meter
+	ctx      context.Context // carries the meter; what every guest call is made with
+	stack    [2]uint64       // arguments and result: no export has more
+	fn       functions
+
+	arena     uint32 // the host's input buffer in guest memory; 0: none yet
+	arenaSize uint32
+	layout    *abi.Layout
+	out       abi.Batch // view of the last output, its columns reused
+
+	calls    uint64
+	baseline uint32 // memory size after the first call
+	idleAt   time.Time
+}
+
+// functions are the exports, nil when absent.
+type functions struct {
+	alloc, free, describe, init, schema, err       api.Function
+	transform, update, state, merge, finish, reset api.Function
+	gate, handle                                   api.Function
+}
+
+// start makes an instance under l: start function, _initialize, version check. guest output goes to log (nil: nowhere).
+// Errors name the plugin.
+func (c *code) start(ctx context.Context, l Limits, log *guestLog) (*instance, error) {
+	h := c.host
+	h.gate.RLock()
+	defer h.gate.RUnlock()
+	if h.isClosed() {
+		return nil, errClosed
+	}
+	m, err := c.acquire(l)
+	if err != nil {
+		return nil, err
+	}
+	in := &instance{code: c, compiled: m, limits: l, mem: &linear{limit: uint64(l.MemoryBytes)}, meter: &meter{}}
+	in.ctx = context.WithValue(context.Background(), meterKey{}, in.meter)
+	if err := in.boot(ctx, h.runtime, log); err != nil {
+		in.shut()
+		return nil, h.blame(c, err)
+	}
+	return in, nil
+}
+
+func (in *instance) boot(ctx context.Context, rt wazero.Runtime, log *guestLog) error {
+	alloc := experimental.MemoryAllocatorFunc(func(_, _ uint64) experimental.LinearMemory { return in.mem })
+	// The defaults of a module configuration are what "untrusted" wants: no files, arguments or environment, and clock and random
+	// numbers that are alike in every run. Its start functions are called here and not by wazero, to be under the time limit.
+	cfg := wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	if log != nil {
+		cfg = cfg.WithStdout(log).WithStderr(log)
+	}
+	err := in.guarded(ctx, func(ctx context.Context) (err error) {
+		in.mod, err = rt.InstantiateModule(experimental.WithMemoryAllocator(ctx, alloc), in.compiled, cfg)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if f := in.mod.ExportedFunction("_initialize"); f != nil {
+		if _, err := in.call(ctx, f); err != nil {
+			return err
+		}
+	}
+	v, err := in.call(ctx, in.mod.ExportedFunction("weir_abi_version"))
+	if err != nil {
+		return err
+	}
+	if int32(v) != abi.Version {
+		return faultf(errs.Invalid, causeOutput, "it speaks version %d of the batch ABI, this host version %d", int32(v), abi.Version)
+	}
+	e := in.mod.ExportedFunction
+	in.fn = functions{
+		e("weir_alloc"), e("weir_free"), e("weir_describe"), e("weir_init"), e("weir_schema"), e("weir_error"),
+		e("weir_transform"), e("weir_metric_update"), e("weir_metric_state"), e("weir_metric_merge"), e("weir_metric_finish"), e("weir_metric_reset"),
+		e("weir_gate"), e("weir_handle"),
+	}
+	return nil
+}
+
+// close frees the instance. The caller does not hold the host's gate.
+func (in *instance) close() {
+	in.code.host.gate.RLock()
+	defer in.code.host.gate.RUnlock()
+	in.shut()
+}
+
+func (in *instance) shut() {
+	if in.mod != nil {
+		_ = in.mod.Close(context.Background())
+	}
+	in.code.release()
+}
+
+// enter lets a guest run: it fails once the host is closing. leave must follow.
+func (in *instance) enter() error {
+	h := in.code.host
+	h.gate.RLock()
+	if h.isClosed() {
+		h.gate.RUnlock()
+		return errClosed
+	}
+	return nil
+}
+
+func (in *instance) leave() { in.code.host.gate.RUnlock() }
+
+// guarded runs f under the time limit and ctx, and makes faults of its errors.
+func (in *instance) guarded(ctx context.Context, f func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return &fault{errs.KindOf(err), causeCancelled, "the caller gave up: " + err.Error(), err}
+	}
+	in.meter.ctx, in.meter.deadline = ctx, time.Now().Add(in.limits.Timeout)
+	err := f(in.ctx)
+	in.meter.ctx = nil
+	if err != nil {
+		return trapFault(ctx, err, in.mem, in.limits)
+	}
+	return nil
+}
+
+// call calls an export that takes up to two integers and returns one, or none.
+func (in *instance) call(ctx context.Context, f api.Function, args ...uint64) (uint64, error) {
+	in.stack[0] = 0
+	copy(in.stack[:], args)
+	if err := ctx.Err(); err != nil {
+		return 0, &fault{errs.KindOf(err), causeCancelled, "the caller gave up: " + err.Error(), err}
+	}
+	in.meter.ctx, in.meter.deadline = ctx, time.Now().Add(in.limits.Timeout)
+	err := f.CallWithStack(in.ctx, in.stack[:])
+	in.meter.ctx = nil
+	if err != nil {
+		return 0, trapFault(ctx, err, in.mem, in.limits)
+	}
+	in.calls++
+	return in.stack[0], nil
+}
+
+// memory is the whole linear memory as it is now; a later call may move it.
+func (in *instance) memory() []byte { return in.mem.buf }
+
+// bytes views size bytes at ptr that a guest answered, checked.
+func (in *instance) bytes(ptr, size uint32, what string) ([]byte, error) {
+	m := in.memory()
+	if end := uint64(ptr) + uint64(size); end > uint64(len(m)) {
+		return nil, faultf(errs.Invalid, causeOutput, "%s answered bytes %d..%d of a memory of %d", what, ptr, end, len(m))
+	}
+	if int64(size) > in.limits.MaxOutputBytes {
+		return nil, faultf(errs.Exhausted, causeOutput, "%s answered %d bytes, the limit is %d", what, size, in.limits.MaxOutputBytes)
+	}
+	return m[ptr : uint64(ptr)+uint64(size)], nil
+}
+
+// document calls an export that answers a packed document, and views it; a packed 0 is the guest's error.
+func (in *instance) document(ctx context.Context, f api.Function, what string, args ...uint64) ([]byte, error) {
+	v, err := in.call(ctx, f, args...)
+	if err != nil {
+		return nil, err
+	}
+	if v == 0 {
+		return nil, in.guestError(ctx, what)
+	}
+	return in.bytes(uint32(v>>32), uint32(v), what)
+}
+
+// maxErrorBytes cuts the guest's error texts.
+const maxErrorBytes = 1024
+
+// guestError asks for the text of the error that an export just answered.
+func (in *instance) guestError(ctx context.Context, what string) error {
+	if in.mem.refused {
+		return faultf(errs.Exhausted, causeMemory, "it needs more than its memory limit of %d bytes (%s)", in.limits.MemoryBytes, what)
+	}
+	v, err := in.call(ctx, in.fn.err)
+	if err != nil {
+		return err
+	}
+	text, err := in.bytes(uint32(v>>32), min(uint32(v), maxErrorBytes), "weir_error")
+	if err != nil {
+		return err
+	}
+	if len(text) == 0 {
+		return faultf(errs.Invalid, causeGuest, "%s failed without saying why", what)
+	}
+	return faultf(errs.Invalid, causeGuest, "%s", printable(text))
+}
+
+// printable makes a guest's text fit for errors and logs: valid UTF-8 and one line.
+func printable(b []byte) string {
+	out := make([]rune, 0, len(b))
+	for _, r := range string(b) {
+		if r < ' ' || r == 0x7f {
+			r = ' '
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}
+
+// allocate asks the guest for size bytes.
+func (in *instance) allocate(ctx context.Context, size uint32) (uint32, error) {
+	v, err := in.call(ctx, in.fn.alloc, uint64(size))
+	if err != nil {
+		return 0, err
+	}
+	ptr := uint32(v)
+	switch {
+	case ptr == 0:
+		return 0, faultf(errs.Exhausted, causeMemory, "it has no room for %d bytes within its memory limit of %d", size, in.limits.MemoryBytes)
+	case ptr%abi.Alignment != 0:
+		return 0, faultf(errs.Invalid, causeOutput, "weir_alloc answered the address %d, which is not a multiple of %d", ptr, abi.Alignment)
+	case uint64(ptr)+uint64(size) > uint64(len(in.memory())):
+		return 0, faultf(errs.Invalid, causeOutput, "weir_alloc answered bytes %d..%d of a memory of %d", ptr, uint64(ptr)+uint64(size), len(in.memory()))
+	}
+	return ptr, nil
+}
+
+// give copies a document into guest memory, lets f use it and frees it again. f's error wins.
+func (in *instance) give(ctx context.Context, doc []byte, f func(ptr, size uint64) error) error {
+	if uint64(len(doc)) > uint64(in.limits.MemoryBytes) {
+		return faultf(errs.Exhausted, causeMemory, "a document of %d bytes does not fit its memory limit of %d", len(doc), in.limits.MemoryBytes)
+	}
+	size := uint32(max(len(doc), 1))
+	ptr, err := in.allocate(ctx, size)
+	if err != nil {
+		return err
+	}
+	copy(in.memory()[ptr:], doc)
+	if err := f(uint64(ptr), uint64(len(doc))); err != nil {
+		return err
+	}
+	_, err = in.call(ctx, in.fn.free, uint64(ptr), uint64(size))
+	return err
+}
+
+// put writes rows [from, to) of b into the arena and returns the header's address. The arena and the layout are kept from
+// call to call; they change when the shape does or more room is needed.
+func (in *instance) put(ctx context.Context, b *abi.Batch, from, to int) (uint32, error) {
+	if in.layout == nil || in.layout.Rows() < to-from || !in.layout.Fits(b) {
+		rows := 16
+		for rows < to-from {
+			rows *= 2
+		}
+		l, err := abi.NewLayout(b.Fields(), min(rows, abi.MaxRows))
+		if err != nil {
+			return 0, errs.With(errs.Invalid, fmt.Errorf("input batch: %w", err))
+		}
+		in.layout = l
+		if in.arena != 0 {
+			l.Place(in.arena)
+		}
+	}
+	size, err := in.layout.Size(b, from, to)
+	if err != nil {
+		return 0, errs.With(errs.Invalid, fmt.Errorf("input batch: %w", err))
+	}
+	if size > in.arenaSize || in.arena == 0 {
+		if in.arena != 0 {
+			old, oldSize := in.arena, in.arenaSize
+			in.arena, in.arenaSize = 0, 0
+			if _, err := in.call(ctx, in.fn.free, uint64(old), uint64(oldSize)); err != nil {
+				return 0, err
+			}
+		}
+		if int64(size) > in.limits.MemoryBytes {
+			return 0, faultf(errs.Exhausted, causeMemory, "a chunk of %d rows takes %d bytes, its memory limit is %d", to-from, size, in.limits.MemoryBytes)
+		}
+		if in.arena, err = in.allocate(ctx, size); err != nil {
+			return 0, err
+		}
+		in.arenaSize = size
+		in.layout.Place(in.arena)
+	}
+	if err := in.layout.Encode(in.memory()[in.arena:][:in.arenaSize], b, from, to); err != nil {
+		return 0, errs.With(errs.Invalid, fmt.Errorf("input batch: %w", err))
+	}
+	return in.arena, nil
+}
+
+// worn reports whether the instance has grown or worked so much that a fresh one is better: guests with a collector or a
+// leaky allocator drift towards their limit and would die inside somebody's call.
+func (in *instance) worn() bool {
+	size := uint32(len(in.memory()))
+	if in.baseline == 0 {
+		in.baseline = size
+	}
+	return in.calls > 1<<22 || int64(size) > in.limits.MemoryBytes/4*3 && uint64(size) > 2*uint64(in.baseline)
+}

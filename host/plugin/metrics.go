@@ -1,0 +1,82 @@
+package plugin
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the room's figures; a nil *metrics counts nothing.
+type metrics struct {
+	reg       prometheus.Registerer
+	all       []prometheus.Collector
+	calls     *prometheus.CounterVec
+	traps     *prometheus.CounterVec
+	duration  *prometheus.HistogramVec
+	coldStart prometheus.Histogram
+}
+
+// count reports live and idle instances when scraped.
+func newMetrics(reg prometheus.Registerer, count func() (live, idle int)) (*metrics, error) {
+	if reg == nil {
+		return nil, nil
+	}
+	m := &metrics{
+		reg:   reg,
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_plugin_calls_total", Help: "Calls into plugins."}, []string{"world"}),
+		traps: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_plugin_traps_total", Help: "Plugin instances thrown away, by cause."}, []string{"cause"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "weir_plugin_call_seconds", Help: "Duration of one call into a guest.", Buckets: prometheus.ExponentialBuckets(250e-9, 4, 12)}, []string{"world"}),
+		coldStart: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "weir_plugin_cold_start_seconds", Help: "Making an instance ready, loading its code included.", Buckets: prometheus.ExponentialBuckets(50e-6, 3, 12)}),
+	}
+	m.all = []prometheus.Collector{m.calls, m.traps, m.duration, m.coldStart}
+	for _, state := range []string{"live", "idle"} {
+		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "weir_plugin_instances_count", Help: "Plugin instances.", ConstLabels: prometheus.Labels{"state": state}},
+			func() float64 {
+				live, idle := count()
+				if state == "idle" {
+					return float64(idle)
+				}
+				return float64(live)
+			}))
+	}
+	for i, c := range m.all {
+		if err := reg.Register(c); err != nil {
+			for _, done := range m.all[:i] {
+				reg.Unregister(done)
+			}
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) close() {
+	if m == nil {
+		return
+	}
+	for _, c := range m.all {
+		m.reg.Unregister(c)
+	}
+}
+
+func (m *metrics) called(world string, d time.Duration) {
+	if m != nil {
+		m.calls.WithLabelValues(world).Inc()
+		m.duration.WithLabelValues(world).Observe(d.Seconds())
+	}
+}
+
+func (m *metrics) trapped(c cause) {
+	if m != nil {
+		m.traps.WithLabelValues(string(c)).Inc()
+	}
+}
+
+func (m *metrics) started(d time.Duration) {
+	if m != nil {
+		m.coldStart.Observe(d.Seconds())
+	}
+}

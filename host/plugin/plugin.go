@@ -1,0 +1,215 @@
+package plugin
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/weir-ml/weir/host/errs"
+	"github.com/weir-ml/weir/sdk/abi"
+)
+
+// Plugin is a module with its parameters, ready to work. Its methods are safe for concurrent use. Their errors name the
+// plugin, its digest and the cause: errs.Invalid for what the guest reports, traps and answers that break the ABI,
+// errs.Timeout and errs.Exhausted for the limits, errs.Unavailable after Close, and the context's kind when the caller gave up.
+type Plugin struct {
+	pool *pool
+	desc abi.Description
+	once sync.Once
+}
+
+// Close gives the plugin up; its instances go with the last Plugin of the same module, parameters and limits. Safe twice.
+func (p *Plugin) Close() error {
+	p.once.Do(func() { p.pool.host.drop(p.pool) })
+	return nil
+}
+
+// Digest is "sha256:<64 hex>" of the module.
+func (p *Plugin) Digest() string { return p.pool.code.digest }
+
+// Description is what the module says about itself.
+func (p *Plugin) Description() abi.Description { return p.desc }
+
+// Schema is the columns with these parameters.
+func (p *Plugin) Schema(context.Context) (abi.Schema, error) {
+	return *p.pool.schema.Load(), nil // Open has learned it
+}
+
+// Parameters is the document the plugin was opened with. It must not be changed.
+func (p *Plugin) Parameters() json.RawMessage { return p.pool.params }
+
+// Stats are the plugin's figures.
+func (p *Plugin) Stats() Stats { return p.pool.stats() }
+
+// MaxConcurrency is how many calls can run at once.
+func (p *Plugin) MaxConcurrency() int { return p.pool.limits.MaxInstances }
+
+// speaks fails when the plugin does not claim the world.
+func (p *Plugin) speaks(w abi.World) error {
+	for _, have := range p.desc.Worlds {
+		if have == w {
+			return nil
+		}
+	}
+	return errs.New(errs.Invalid, "plugin %s is no %s: its worlds are %v", p.pool.code, w, p.desc.Worlds)
+}
+
+// use lends an instance to f, which runs with the host's gate held.
+func (p *Plugin) use(ctx context.Context, world abi.World, f func(*instance) error) error {
+	in, err := p.pool.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	returned := false
+	defer func() {
+		if !returned { // f panicked: our own fault, but the instance must not be lent again
+			_ = p.pool.release(in, faultf(errs.Internal, causeTrap, "the host failed"))
+		}
+	}()
+	err = p.run(world, in, f)
+	returned = true
+	return p.pool.release(in, err)
+}
+
+func (p *Plugin) run(world abi.World, in *instance, f func(*instance) error) error {
+	if err := in.enter(); err != nil {
+		return err
+	}
+	defer in.leave()
+	began := time.Now()
+	err := f(in)
+	p.pool.calls.Add(1)
+	p.pool.host.metrics.called(string(world), time.Since(began))
+	return err
+}
+
+// Transform runs the plugin over any number of rows, in chunks of at most abi.MaxRows on one instance, and returns a batch
+// of as many rows that the caller owns. Nothing is returned with an error.
+func (p *Plugin) Transform(ctx context.Context, in *abi.Batch) (*abi.Batch, error) {
+	if err := p.speaks(abi.WorldTransform); err != nil {
+		return nil, err
+	}
+	if in.Rows < 0 {
+		return nil, errs.New(errs.Invalid, "a batch cannot have %d rows", in.Rows)
+	}
+	inst, err := p.pool.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out gather
+	for from := 0; ; from += abi.MaxRows {
+		to := min(from+abi.MaxRows, in.Rows)
+		if err = p.run(abi.WorldTransform, inst, func(i *instance) error { return p.chunk(ctx, i, in, from, to) }); err != nil {
+			break
+		}
+		if from == 0 && to == in.Rows {
+			whole := inst.out.Clone()
+			return whole, p.pool.release(inst, nil)
+		}
+		if err = out.add(&inst.out, in.Rows); err != nil || to == in.Rows {
+			break
+		}
+	}
+	if err = p.pool.release(inst, err); err != nil {
+		return nil, err
+	}
+	return out.batch(), nil
+}
+
+// TransformChunk runs the plugin over at most abi.MaxRows rows without copying the result: out views the guest's memory and
+// is valid only inside use, which must not change it. use's error is returned as it is and does not cost the instance.
+func (p *Plugin) TransformChunk(ctx context.Context, in *abi.Batch, use func(out *abi.Batch) error) error {
+	if err := p.speaks(abi.WorldTransform); err != nil {
+		return err
+	}
+	if in.Rows < 0 || in.Rows > abi.MaxRows {
+		return errs.New(errs.Invalid, "a chunk has 0..%d rows, not %d", abi.MaxRows, in.Rows)
+	}
+	inst, err := p.pool.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	if err = p.run(abi.WorldTransform, inst, func(i *instance) error { return p.chunk(ctx, i, in, 0, in.Rows) }); err != nil {
+		return p.pool.release(inst, err)
+	}
+	defer func() { _ = p.pool.release(inst, nil) }()
+	return use(&inst.out)
+}
+
+// chunk transforms rows [from, to) into i.out.
+func (p *Plugin) chunk(ctx context.Context, i *instance, in *abi.Batch, from, to int) error {
+	ptr, err := i.put(ctx, in, from, to)
+	if err != nil {
+		return err
+	}
+	v, err := i.call(ctx, i.fn.transform, uint64(ptr))
+	if err != nil {
+		return err
+	}
+	if uint32(v) == 0 {
+		return i.guestError(ctx, "weir_transform")
+	}
+	if err := abi.Decode(i.memory(), uint32(v), abi.DecodeLimits{Rows: to - from, Bytes: i.limits.MaxOutputBytes}, &i.out); err != nil {
+		return faultf(errs.Invalid, causeOutput, "weir_transform answered a batch that breaks the ABI: %v", err)
+	}
+	// A schema without outputs leaves them open; otherwise it is a promise.
+	if want := p.pool.schema.Load().Outputs; len(want) > 0 {
+		if len(want) != len(i.out.Columns) {
+			return faultf(errs.Invalid, causeOutput, "weir_transform answered %d columns, its schema says %d", len(i.out.Columns), len(want))
+		}
+		for c := range want {
+			if got := i.out.Columns[c].Field; got != want[c] {
+				return faultf(errs.Invalid, causeOutput, "weir_transform answered column %d as %+v, its schema says %+v", c, got, want[c])
+			}
+		}
+	}
+	return nil
+}
+
+// Gate asks for a verdict about a JSON context.
+func (p *Plugin) Gate(ctx context.Context, context []byte) (abi.Verdict, error) {
+	var v abi.Verdict
+	err := p.ask(ctx, abi.WorldGate, context, &v)
+	if err == nil && (v.Outcome != abi.Pass && v.Outcome != abi.Fail && v.Outcome != abi.Review || len(v.Reasons) == 0) {
+		return abi.Verdict{}, errs.New(errs.Invalid, "plugin %s: a verdict needs an outcome (pass, fail or review) and a reason, not %q with %d reasons", p.pool.code, v.Outcome, len(v.Reasons))
+	}
+	return v, err
+}
+
+// Handle answers a request or an event. A guest-reported failure is an error; an HTTP status of failure is not.
+func (p *Plugin) Handle(ctx context.Context, r abi.Request) (abi.Response, error) {
+	var out abi.Response
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return out, errs.New(errs.Invalid, "the request cannot be written as JSON: %w", err)
+	}
+	err = p.ask(ctx, abi.WorldHandler, raw, &out)
+	if err == nil && out.Status != 0 && (out.Status < 200 || out.Status > 599) {
+		return abi.Response{}, errs.New(errs.Invalid, "plugin %s answered the HTTP status %d, not one of 200..599", p.pool.code, out.Status)
+	}
+	return out, err
+}
+
+// ask gives a document and reads the answering document.
+func (p *Plugin) ask(ctx context.Context, w abi.World, doc []byte, answer any) error {
+	if err := p.speaks(w); err != nil {
+		return err
+	}
+	return p.use(ctx, w, func(in *instance) error {
+		f, what := in.fn.gate, "weir_gate"
+		if w == abi.WorldHandler {
+			f, what = in.fn.handle, "weir_handle"
+		}
+		return in.give(ctx, doc, func(ptr, size uint64) error {
+			raw, err := in.document(ctx, f, what, ptr, size)
+			if err != nil {
+				return err
+			}
+			if err := json.Unmarshal(raw, answer); err != nil {
+				return faultf(errs.Invalid, causeOutput, "%s answered no such document: %v", what, err)
+			}
+			return nil
+		})
+	})
+}

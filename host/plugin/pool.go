@@ -1,0 +1,244 @@
+package plugin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-ml/weir/host/errs"
+	"github.com/weir-ml/weir/sdk/abi"
+)
+
+// Stats are one plugin's figures since it was opened.
+type Stats struct {
+	Live, Idle    int           // instances, and those of them that wait for work
+	Calls         uint64        // transforms (chunks), metric calls, gates, handlers
+	Traps         uint64        // instances thrown away after an error
+	ColdStarts    uint64        // instances made
+	LastColdStart time.Duration // the last one's making, loading code included
+}
+
+// pool is one module with one set of parameters: instances made on demand, lent to one caller at a time.
+type pool struct {
+	host   *Host
+	code   *code
+	key    string
+	params json.RawMessage
+	limits Limits
+	log    *guestLog
+	refs   int // of Plugins; guarded by the host's mu
+
+	slots chan struct{} // one token per live or starting instance in use
+
+	mu     sync.Mutex
+	idle   []*instance // the most recently used last
+	live   int
+	closed bool
+
+	schema atomic.Pointer[abi.Schema] // known once an instance has been initialised
+
+	calls, traps, colds atomic.Uint64
+	lastCold            atomic.Int64
+}
+
+func newPool(h *Host, c *code, key string, params json.RawMessage, l Limits) *pool {
+	return &pool{
+		host: h, code: c, key: key, params: params, limits: l,
+		log:   &guestLog{log: h.log.With("digest", c.digest), now: h.now},
+		slots: make(chan struct{}, l.MaxInstances),
+	}
+}
+
+// prepare starts one instance when none has been, so that the schema and errors in the parameters are known.
+func (p *pool) prepare(ctx context.Context) error {
+	if p.schema.Load() != nil {
+		return nil
+	}
+	in, err := p.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	p.release(in, nil)
+	return nil
+}
+
+// acquire lends an instance. When all are busy it waits for ctx, and without a deadline there for the time limit of a call.
+func (p *pool) acquire(ctx context.Context) (*instance, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, errs.With(errs.KindOf(err), err)
+	}
+	select {
+	case p.slots <- struct{}{}:
+	default:
+		if err := p.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	p.mu.Lock()
+	if n := len(p.idle); n > 0 {
+		in := p.idle[n-1]
+		p.idle[n-1], p.idle = nil, p.idle[:n-1]
+		p.mu.Unlock()
+		return in, nil
+	}
+	if p.closed {
+		p.mu.Unlock()
+		<-p.slots
+		return nil, errs.New(errs.Unavailable, "plugin %s is closed", p.code)
+	}
+	p.live++
+	p.mu.Unlock()
+	in, err := p.make(ctx)
+	if err != nil {
+		p.mu.Lock()
+		p.live--
+		p.mu.Unlock()
+		<-p.slots
+		return nil, err
+	}
+	return in, nil
+}
+
+func (p *pool) wait(ctx context.Context) error {
+	t := time.NewTimer(p.limits.Timeout)
+	defer t.Stop()
+	busy := func(cause error) error {
+		if errors.Is(cause, context.Canceled) {
+			return errs.With(errs.Unavailable, cause)
+		}
+		return errs.New(errs.Exhausted, "plugin %s: all %d instances are busy: retry later, or raise its instance limit", p.code, p.limits.MaxInstances)
+	}
+	var timeout <-chan time.Time
+	if _, bounded := ctx.Deadline(); !bounded {
+		timeout = t.C
+	}
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return busy(ctx.Err())
+	case <-timeout:
+		return busy(nil)
+	}
+}
+
+// make starts and initialises an instance.
+func (p *pool) make(ctx context.Context) (*instance, error) {
+	began := time.Now()
+	in, err := p.code.start(ctx, p.limits, p.log)
+	if err != nil {
+		p.traps.Add(1)
+		return nil, err
+	}
+	if err := p.initialise(ctx, in); err != nil {
+		p.traps.Add(1)
+		in.close()
+		return nil, p.host.blame(p.code, err)
+	}
+	took := time.Since(began)
+	p.colds.Add(1)
+	p.lastCold.Store(int64(took))
+	p.host.metrics.started(took)
+	return in, nil
+}
+
+func (p *pool) initialise(ctx context.Context, in *instance) error {
+	if err := in.enter(); err != nil {
+		return err
+	}
+	defer in.leave()
+	if _, err := p.code.learn(ctx, in); err != nil {
+		return err
+	}
+	err := in.give(ctx, p.params, func(ptr, size uint64) error {
+		v, err := in.call(ctx, in.fn.init, ptr, size)
+		if err == nil && int32(v) != 0 {
+			err = in.guestError(ctx, "weir_init")
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if p.schema.Load() != nil {
+		return nil
+	}
+	raw, err := in.document(ctx, in.fn.schema, "weir_schema")
+	if err != nil {
+		return err
+	}
+	var s abi.Schema
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return faultf(errs.Invalid, causeOutput, "weir_schema did not answer a schema: %v", err)
+	}
+	p.schema.Store(&s)
+	return nil
+}
+
+// release takes an instance back; after a fault, or when it is worn, it is closed. Other errors (a batch that the caller built
+// wrongly) never reached the guest. It returns the error with the plugin's name.
+func (p *pool) release(in *instance, err error) error {
+	defer func() { <-p.slots }()
+	var f *fault
+	faulty := errors.As(err, &f)
+	p.mu.Lock()
+	if !faulty && !p.closed && !in.worn() {
+		in.idleAt = p.host.now()
+		p.idle = append(p.idle, in)
+		p.mu.Unlock()
+		return err
+	}
+	p.live--
+	p.mu.Unlock()
+	in.close()
+	if faulty {
+		p.traps.Add(1)
+		return p.host.blame(p.code, err)
+	}
+	return err
+}
+
+// shrink closes instances idle for longer than the limit.
+func (p *pool) shrink(now time.Time) {
+	p.mu.Lock()
+	n := 0
+	for n < len(p.idle) && now.Sub(p.idle[n].idleAt) > p.limits.IdleAfter {
+		n++ // the list is ordered by idleAt, as instances are taken from and returned to its end
+	}
+	old := append([]*instance(nil), p.idle[:n]...)
+	p.idle = append(p.idle[:0], p.idle[n:]...)
+	p.live -= n
+	p.mu.Unlock()
+	for _, in := range old {
+		in.close()
+	}
+}
+
+// close closes idle instances; busy ones follow when they are released.
+func (p *pool) close() {
+	for _, in := range p.abandon() {
+		in.close()
+	}
+}
+
+// abandon forgets idle instances and lets no new one start.
+func (p *pool) abandon() []*instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	idle := p.idle
+	p.idle, p.closed = nil, true
+	p.live -= len(idle)
+	return idle
+}
+
+func (p *pool) stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Stats{
+		Live: p.live, Idle: len(p.idle), Calls: p.calls.Load(), Traps: p.traps.Load(), ColdStarts: p.colds.Load(),
+		LastColdStart: time.Duration(p.lastCold.Load()),
+	}
+}

@@ -1,0 +1,187 @@
+/* weir_json.h: a small reader of JSON for parameters, on top of weir.h. It pulls values one after the other and builds no tree.
+ * Numbers go through strtod, so they are the nearest double, bit for bit as other languages read them: link wasi-libc.
+ *
+ *   weir_json r = weir_json_of(text, len);
+ *   weir_json_open(&r, '{');
+ *   while (weir_json_key(&r, &key, &key_len))
+ *       if (weir_same(key, key_len, "mean", 4)) mean = weir_json_number(&r); else weir_json_skip(&r);
+ *   if (!weir_json_end(&r)) return 1;   // the error is set, with its position
+ *
+ * After the first problem every call does nothing and answers empty values, so one check at the end is enough. */
+#ifndef WEIR_JSON_H
+#define WEIR_JSON_H
+
+#include "weir.h"
+#include <stdlib.h>
+
+typedef struct { const char *start, *at, *end, *problem; int depth; uint8_t first[64]; } weir_json;
+
+WEIR_INLINE weir_json weir_json_of(const char *text, uint32_t len) { return (weir_json){.start = text, .at = text, .end = text + len}; }
+
+static void weir_json_wrong(weir_json *r, const char *problem) {
+	if (!r->problem) {
+		r->problem = problem;
+		weir_fail("parameters, byte %u: %s", (uint32_t)(r->at - r->start), problem);
+	}
+}
+
+static int weir_json_peek(weir_json *r) {
+	while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\t' || *r->at == '\r')) r->at++;
+	return r->problem || r->at == r->end ? 0 : (unsigned char)*r->at;
+}
+
+/* weir_json_open enters an object ('{') or an array ('['). */
+static int weir_json_open(weir_json *r, char bracket) {
+	if (weir_json_peek(r) != bracket) return weir_json_wrong(r, bracket == '{' ? "an object is expected" : "an array is expected"), 0;
+	if (r->depth == 64) return weir_json_wrong(r, "nested too deeply"), 0;
+	r->first[r->depth++] = 1;
+	r->at++;
+	return 1;
+}
+
+/* weir_json_item moves to the next item of the array just opened; 0 at its end, which it leaves. */
+static int weir_json_item(weir_json *r, char close) {
+	int c = weir_json_peek(r);
+	if (r->problem || r->depth == 0) return 0;
+	uint8_t *first = &r->first[r->depth - 1];
+	if (c == close) { r->at++; r->depth--; return 0; }
+	if (!*first) {
+		if (c != ',') return weir_json_wrong(r, "a comma or the closing bracket is expected"), 0;
+		r->at++;
+		if (weir_json_peek(r) == close) return weir_json_wrong(r, "a value is expected after the comma"), 0;
+	}
+	*first = 0;
+	if (!weir_json_peek(r)) return weir_json_wrong(r, "the text ends too early"), 0;
+	return 1;
+}
+WEIR_INLINE int weir_json_next(weir_json *r) { return weir_json_item(r, ']'); }
+
+static int weir_json_hex4(weir_json *r) {
+	int v = 0;
+	if (r->end - r->at < 4) return -1;
+	for (int i = 0; i < 4; i++) {
+		char c = *r->at++;
+		int d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+		if (d < 0) return -1;
+		v = v << 4 | d;
+	}
+	return v;
+}
+
+/* weir_json_string reads a string into memory of its own (which lives as long as the instance). */
+static const char *weir_json_string(weir_json *r, uint32_t *len) {
+	*len = 0;
+	if (weir_json_peek(r) != '"') return weir_json_wrong(r, "a string is expected"), "";
+	const char *from = ++r->at;
+	while (r->at < r->end && *r->at != '"') r->at += *r->at == '\\' && r->end - r->at > 1 ? 2 : 1;
+	if (r->at >= r->end) return weir_json_wrong(r, "the string does not end"), "";
+	const char *close = r->at;
+	char *out = weir_alloc(close - from + 1), *o = out;
+	if (!out) return r->problem = "out of memory", weir_out_of_memory(), "";
+	for (r->at = from; r->at < close;) {
+		unsigned char c = *r->at;
+		if (c < 0x20) return weir_json_wrong(r, "a control character in a string must be escaped"), "";
+		r->at++;
+		if (c != '\\') { *o++ = c; continue; }
+		uint32_t u;
+		switch (*r->at++) {
+		case '"': u = '"'; break;
+		case '\\': u = '\\'; break;
+		case '/': u = '/'; break;
+		case 'b': u = '\b'; break;
+		case 'f': u = '\f'; break;
+		case 'n': u = '\n'; break;
+		case 'r': u = '\r'; break;
+		case 't': u = '\t'; break;
+		case 'u': {
+			int hi = weir_json_hex4(r), lo;
+			if (hi < 0) return weir_json_wrong(r, "four hex digits are expected after \\u"), "";
+			u = hi;
+			if (hi >= 0xd800 && hi < 0xe000) {
+				if (hi >= 0xdc00 || r->end - r->at < 6 || *r->at++ != '\\' || *r->at++ != 'u' || (lo = weir_json_hex4(r)) < 0xdc00 || lo > 0xdfff)
+					return weir_json_wrong(r, "an unpaired surrogate"), "";
+				u = 0x10000 + ((uint32_t)(hi - 0xd800) << 10 | (uint32_t)(lo - 0xdc00));
+			}
+			break;
+		}
+		default: return weir_json_wrong(r, "an unknown escape"), "";
+		}
+		if (u < 0x80) *o++ = u;
+		else if (u < 0x800) { *o++ = 0xc0 | u >> 6; *o++ = 0x80 | (u & 63); }
+		else if (u < 0x10000) { *o++ = 0xe0 | u >> 12; *o++ = 0x80 | (u >> 6 & 63); *o++ = 0x80 | (u & 63); }
+		else { *o++ = 0xf0 | u >> 18; *o++ = 0x80 | (u >> 12 & 63); *o++ = 0x80 | (u >> 6 & 63); *o++ = 0x80 | (u & 63); }
+	}
+	r->at = close + 1;
+	*len = o - out;
+	return out;
+}
+
+/* weir_json_key moves to the next member of the object just opened and reads its key; 0 at the object's end, which it leaves. */
+static int weir_json_key(weir_json *r, const char **key, uint32_t *len) {
+	if (!weir_json_item(r, '}')) return 0;
+	*key = weir_json_string(r, len);
+	if (weir_json_peek(r) != ':') return weir_json_wrong(r, "a colon is expected"), 0;
+	r->at++;
+	return 1;
+}
+
+static const char *weir_json_digits(const char *p, const char *end) {
+	while (p < end && *p >= '0' && *p <= '9') p++;
+	return p;
+}
+
+/* weir_json_number reads a finite number. */
+static double weir_json_number(weir_json *r) {
+	int c = weir_json_peek(r);
+	const char *p = r->at + (c == '-'), *q = weir_json_digits(p, r->end);
+	if (!c || q == p || (*p == '0' && q > p + 1)) return weir_json_wrong(r, "a number is expected"), 0;
+	if (q < r->end && *q == '.') {
+		const char *f = q + 1;
+		if ((q = weir_json_digits(f, r->end)) == f) return weir_json_wrong(r, "digits are expected after the point"), 0;
+	}
+	if (q < r->end && (*q == 'e' || *q == 'E')) {
+		const char *e = q + 1;
+		if (e < r->end && (*e == '+' || *e == '-')) e++;
+		if ((q = weir_json_digits(e, r->end)) == e) return weir_json_wrong(r, "digits are expected in the exponent"), 0;
+	}
+	uint32_t n = q - r->at;
+	char *copy = weir_alloc(n + 1); /* strtod wants a NUL */
+	if (!copy) return r->problem = "out of memory", weir_out_of_memory(), 0;
+	__builtin_memcpy(copy, r->at, n);
+	copy[n] = 0;
+	double v = strtod(copy, 0);
+	weir_free(copy, n + 1);
+	if (__builtin_isinf(v)) return weir_json_wrong(r, "the number is too large for a double"), 0;
+	r->at = q;
+	return v;
+}
+
+/* weir_json_skip reads any value and forgets it. */
+WEIR_INLINE void weir_json_skip(weir_json *r) {
+	int floor = r->depth;
+	const char *s;
+	uint32_t n;
+	do {
+		if (r->depth > floor) {
+			int in_object = r->first[r->depth - 1] & 2;
+			if (in_object) { r->first[r->depth - 1] &= 1; int more = weir_json_key(r, &s, &n); if (!more) continue; r->first[r->depth - 1] |= 2; }
+			else if (!weir_json_next(r)) continue;
+		}
+		int c = weir_json_peek(r);
+		if (c == '{') { if (weir_json_open(r, '{')) r->first[r->depth - 1] |= 2; }
+		else if (c == '[') weir_json_open(r, '[');
+		else if (c == '"') weir_json_string(r, &n);
+		else if (c == 't' && r->end - r->at >= 4 && !__builtin_memcmp(r->at, "true", 4)) r->at += 4;
+		else if (c == 'f' && r->end - r->at >= 5 && !__builtin_memcmp(r->at, "false", 5)) r->at += 5;
+		else if (c == 'n' && r->end - r->at >= 4 && !__builtin_memcmp(r->at, "null", 4)) r->at += 4;
+		else weir_json_number(r);
+	} while (!r->problem && r->depth > floor);
+}
+
+/* weir_json_end checks that nothing follows; 0 when there was a problem anywhere, whose text weir_error then answers. */
+static int weir_json_end(weir_json *r) {
+	if (!r->problem && (weir_json_peek(r) || r->at != r->end)) weir_json_wrong(r, "nothing may follow the document");
+	return !r->problem;
+}
+
+#endif
