@@ -1,0 +1,7 @@
+// Package onnx runs ONNX models natively through ONNX Runtime, on the CPU or an NVIDIA GPU. It turns model bytes into a
+// Session and tensors into tensors, and is the one place where ONNX Runtime and NVML are touched.
+//
+// It is not for batching, versions, pre-processing or which model answers a request: host/serving decides that.
+// Read runtime.go first (load a model), then session.go (run it), tensor.go (types), library.go (where the shared library is
+// looked for) and device.go (CPU or CUDA).
+package onnx
