@@ -41,6 +41,11 @@ func faultf(kind errs.Kind, c cause, format string, args ...any) *fault {
 	return &fault{kind: kind, cause: c, text: fmt.Sprintf(format, args...)}
 }
 
+func isFault(err error) bool {
+	var f *fault
+	return errors.As(err, &f)
+}
+
 // trapFault makes a fault of wazero's error of a call under limits, on behalf of ctx.
 func trapFault(ctx context.Context, err error, mem *linear, l Limits) *fault {
 	var halt *haltError

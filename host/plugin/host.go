@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,10 +76,12 @@ type Host struct {
 
 	gate sync.RWMutex // held for reading while a guest runs, for writing to close
 
-	mu     sync.Mutex
-	closed bool
-	codes  map[string]*code
-	pools  map[string]*pool
+	mu    sync.Mutex
+	codes map[string]*code
+	pools map[string]*pool
+
+	closed atomic.Bool
+	coarse atomic.Int64 // the clock at the last sweep, in nanoseconds: precise enough for idleness, and free to read
 
 	stop chan struct{}
 	done sync.WaitGroup
@@ -117,6 +120,7 @@ func newHost(o Options, now func() time.Time) (*Host, error) {
 	if err := prepareRuntime(ctx, h.runtime); err != nil {
 		return nil, err
 	}
+	h.coarse.Store(now().UnixNano())
 	h.done.Add(1)
 	go h.keepHouse()
 	return h, nil
@@ -150,6 +154,7 @@ func (h *Host) keepHouse() {
 
 // sweep closes what has been idle too long at that time.
 func (h *Host) sweep(now time.Time) {
+	h.coarse.Store(now.UnixNano())
 	h.mu.Lock()
 	pools := make([]*pool, 0, len(h.pools))
 	for _, p := range h.pools {
@@ -183,11 +188,10 @@ func (h *Host) count() (live, idle int) {
 // this host answer errs.Unavailable. Close is safe twice.
 func (h *Host) Close() error {
 	h.mu.Lock()
-	if h.closed {
+	if !h.closed.CompareAndSwap(false, true) {
 		h.mu.Unlock()
 		return nil
 	}
-	h.closed = true
 	h.mu.Unlock()
 	close(h.stop)
 	h.done.Wait()
@@ -210,11 +214,7 @@ func (h *Host) Close() error {
 	return err
 }
 
-func (h *Host) isClosed() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.closed
-}
+func (h *Host) isClosed() bool { return h.closed.Load() }
 
 var errClosed = errs.New(errs.Unavailable, "the plugin host is shut down")
 
@@ -259,7 +259,7 @@ func (h *Host) Open(ctx context.Context, wasm []byte, params json.RawMessage, li
 	sum := sha256.Sum256(params)
 	key := fmt.Sprintf("%s|%x|%+v", c.digest, sum, limits)
 	h.mu.Lock()
-	if h.closed {
+	if h.closed.Load() {
 		h.mu.Unlock()
 		return nil, errClosed
 	}
@@ -288,7 +288,7 @@ func (h *Host) codeOf(wasm []byte) (*code, error) {
 	digest := "sha256:" + hex.EncodeToString(sum[:])
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
+	if h.closed.Load() {
 		return nil, errClosed
 	}
 	c := h.codes[digest]

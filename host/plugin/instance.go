@@ -3,7 +3,6 @@ package plugin
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -32,7 +31,7 @@ type instance struct {
 
 	calls    uint64
 	baseline uint32 // memory size after the first call
-	idleAt   time.Time
+	idleAt   int64  // nanoseconds since 1970, to a sweep's precision
 }
 
 // functions are the exports, nil when absent.
@@ -55,7 +54,7 @@ func (c *code) start(ctx context.Context, l Limits, log *guestLog) (*instance, e
 	if err != nil {
 		return nil, err
 	}
-	in := &instance{code: c, compiled: m, limits: l, mem: &linear{limit: uint64(l.MemoryBytes)}, meter: &meter{}}
+	in := &instance{code: c, compiled: m, limits: l, mem: &linear{limit: uint64(l.MemoryBytes)}, meter: &meter{limit: l.Timeout}}
 	in.ctx = context.WithValue(context.Background(), meterKey{}, in.meter)
 	if err := in.boot(ctx, h.runtime, log); err != nil {
 		in.shut()
@@ -132,9 +131,9 @@ func (in *instance) guarded(ctx context.Context, f func(context.Context) error) 
 	if err := ctx.Err(); err != nil {
 		return &fault{errs.KindOf(err), causeCancelled, "the caller gave up: " + err.Error(), err}
 	}
-	in.meter.ctx, in.meter.deadline = ctx, time.Now().Add(in.limits.Timeout)
+	in.meter.arm(ctx)
 	err := f(in.ctx)
-	in.meter.ctx = nil
+	in.meter.disarm()
 	if err != nil {
 		return trapFault(ctx, err, in.mem, in.limits)
 	}
@@ -145,12 +144,9 @@ func (in *instance) guarded(ctx context.Context, f func(context.Context) error) 
 func (in *instance) call(ctx context.Context, f api.Function, args ...uint64) (uint64, error) {
 	in.stack[0] = 0
 	copy(in.stack[:], args)
-	if err := ctx.Err(); err != nil {
-		return 0, &fault{errs.KindOf(err), causeCancelled, "the caller gave up: " + err.Error(), err}
-	}
-	in.meter.ctx, in.meter.deadline = ctx, time.Now().Add(in.limits.Timeout)
+	in.meter.arm(ctx)
 	err := f.CallWithStack(in.ctx, in.stack[:])
-	in.meter.ctx = nil
+	in.meter.disarm()
 	if err != nil {
 		return 0, trapFault(ctx, err, in.mem, in.limits)
 	}

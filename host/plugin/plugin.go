@@ -77,10 +77,14 @@ func (p *Plugin) run(world abi.World, in *instance, f func(*instance) error) err
 		return err
 	}
 	defer in.leave()
+	p.pool.calls.Add(1)
+	m := p.pool.host.metrics
+	if m == nil {
+		return f(in)
+	}
 	began := time.Now()
 	err := f(in)
-	p.pool.calls.Add(1)
-	p.pool.host.metrics.called(string(world), time.Since(began))
+	m.called(string(world), time.Since(began))
 	return err
 }
 

@@ -182,11 +182,10 @@ func (p *pool) initialise(ctx context.Context, in *instance) error {
 // wrongly) never reached the guest. It returns the error with the plugin's name.
 func (p *pool) release(in *instance, err error) error {
 	defer func() { <-p.slots }()
-	var f *fault
-	faulty := errors.As(err, &f)
+	faulty := err != nil && isFault(err)
 	p.mu.Lock()
 	if !faulty && !p.closed && !in.worn() {
-		in.idleAt = p.host.now()
+		in.idleAt = p.host.coarse.Load()
 		p.idle = append(p.idle, in)
 		p.mu.Unlock()
 		return err
@@ -205,7 +204,7 @@ func (p *pool) release(in *instance, err error) error {
 func (p *pool) shrink(now time.Time) {
 	p.mu.Lock()
 	n := 0
-	for n < len(p.idle) && now.Sub(p.idle[n].idleAt) > p.limits.IdleAfter {
+	for n < len(p.idle) && now.Sub(time.Unix(0, p.idle[n].idleAt)) > p.limits.IdleAfter {
 		n++ // the list is ordered by idleAt, as instances are taken from and returned to its end
 	}
 	old := append([]*instance(nil), p.idle[:n]...)
