@@ -138,12 +138,14 @@ type scanner struct {
 	shape *csvShape
 
 	state      int
-	field      int   // of the record, from 0
-	line       int64 // physical lines, from 1
-	recordLine int64 // where the record began
-	records    int64 // with the header
-	cr         bool  // the last byte was a carriage return
-	bytes      int64 // of the record
+	field      int    // of the record, from 0
+	line       int64  // physical lines, from 1
+	recordLine int64  // where the record began
+	records    int64  // with the header
+	cr         bool   // the last byte was a carriage return
+	crEnd      bool   // and ended a record
+	ending     string // of the records so far
+	bytes      int64  // of the record
 
 	rune    [utf8.UTFMax]byte // a multi-byte character that is not complete yet
 	runeLen int
@@ -170,10 +172,18 @@ func (s *scanner) feed(b []byte) error {
 		}
 		s.bytes++
 		if c == '\n' && s.cr { // the second half of \r\n
-			s.cr = false
+			if s.cr = false; s.crEnd {
+				if err := s.endLine(`\r\n`); err != nil {
+					return err
+				}
+			}
 			continue
 		}
-		s.cr = c == '\r'
+		if s.cr = c == '\r'; s.crEnd {
+			if err := s.endLine(`\r`); err != nil {
+				return err
+			}
+		}
 		switch {
 		case s.state == inQuotes:
 			switch c {
@@ -195,6 +205,11 @@ func (s *scanner) feed(b []byte) error {
 			}
 			s.line++
 			s.recordLine = s.line
+			if s.crEnd = c == '\r'; !s.crEnd {
+				if err := s.endLine(`\n`); err != nil {
+					return err
+				}
+			}
 		case c == 0:
 			return s.errorf(s.line, "%s holds a NUL byte: it is not text", s.columnName())
 		case s.state == quoteSeen:
@@ -230,6 +245,16 @@ func (s *scanner) multibyte(c byte) bool {
 	return ok
 }
 
+// endLine notes how the line before this one ended: DuckDB reads files whose lines all end alike.
+func (s *scanner) endLine(ending string) error {
+	s.crEnd = false
+	if s.ending != "" && s.ending != ending {
+		return s.errorf(s.line-1, "it ends in %s, the lines before in %s: use one line ending throughout", ending, s.ending)
+	}
+	s.ending = ending
+	return nil
+}
+
 func (s *scanner) endRecord() error {
 	blank := s.field == 0 && s.state == fieldStart
 	if !blank || len(s.shape.names) == 1 {
@@ -246,6 +271,11 @@ func (s *scanner) endRecord() error {
 }
 
 func (s *scanner) end() error {
+	if s.crEnd {
+		if err := s.endLine(`\r`); err != nil {
+			return err
+		}
+	}
 	switch {
 	case s.runeLen > 0:
 		return s.errorf(s.line, "%s ends inside a UTF-8 character", s.columnName())
