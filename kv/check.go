@@ -42,25 +42,29 @@ func checkDir(dir string) error {
 	case !st.IsDir():
 		return errs.New(errs.Invalid, "%s is a file, a store needs a folder", dir)
 	}
-	_, err = checkData(dir)
-	return err
+	return checkFormat(dir)
 }
 
-// checkData verifies, without changing anything, what the server would skip with no more than a warning: the format version
-// and each stream's description and its checksum. It returns the names of the streams whose data must be there after the start.
-// A folder that a crash left while a stream was being made (no description and no message) is nobody's data and passes.
-func checkData(dir string) ([]string, error) {
+func checkFormat(dir string) error {
 	if raw, err := os.ReadFile(filepath.Join(dir, formatFile)); err == nil {
 		var f formatInfo
 		if err := json.Unmarshal(raw, &f); err != nil || f.Format < 1 {
-			return nil, corrupt(filepath.Join(dir, formatFile), "it is not a format description")
+			return corrupt(filepath.Join(dir, formatFile), "it is not a format description")
 		}
 		if f.Format > formatVersion {
-			return nil, errs.New(errs.Invalid, "%s was written by a newer weir (format %d, this one reads %d): use that version", dir, f.Format, formatVersion)
+			return errs.New(errs.Invalid, "%s was written by a newer weir (format %d, this one reads %d): use that version", dir, f.Format, formatVersion)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, errs.New(errs.Invalid, "store in %s cannot be read: %w", dir, err)
+		return errs.New(errs.Invalid, "store in %s cannot be read: %w", dir, err)
 	}
+	return nil
+}
+
+// checkData verifies, without changing anything, what the server would skip or cut off with no more than a warning: each
+// stream's description and its checksum, and the messages (see checkBlocks). It returns the names of the streams whose data must
+// be there after the start. A folder that a crash left while a stream was being made (no whole description and no message) is
+// nobody's data and passes.
+func checkData(dir string) ([]string, error) {
 	root := filepath.Join(dir, filepath.FromSlash(streamsPath))
 	entries, err := os.ReadDir(root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -91,7 +95,7 @@ func checkData(dir string) ([]string, error) {
 // checkStream verifies meta.inf against meta.sum as nats-server does (server/jetstream.go, doStream: HighwayHash-64 keyed with
 // the SHA-256 of the stream's folder name). false means: never finished being made.
 func checkStream(dir, name string) (bool, error) {
-	used, err := hasMessages(dir)
+	used, err := checkBlocks(dir, name)
 	if err != nil {
 		return false, err
 	}
@@ -125,35 +129,6 @@ func checkStream(dir, name string) (bool, error) {
 		return false, corrupt(filepath.Join(dir, "meta.inf"), "it does not describe stream "+name)
 	}
 	return true, nil
-}
-
-// hasMessages reports whether a stream's folder holds message blocks, and checks that they can be opened.
-func hasMessages(dir string) (bool, error) {
-	blocks, err := os.ReadDir(filepath.Join(dir, "msgs"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, corrupt(filepath.Join(dir, "msgs"), err.Error())
-	}
-	used := false
-	for _, b := range blocks {
-		if !strings.HasSuffix(b.Name(), ".blk") {
-			continue
-		}
-		name := filepath.Join(dir, "msgs", b.Name())
-		f, err := os.Open(name)
-		if err != nil {
-			return false, corrupt(name, err.Error())
-		}
-		st, err := f.Stat()
-		_ = f.Close()
-		if err != nil || !st.Mode().IsRegular() {
-			return false, corrupt(name, "it is not a file")
-		}
-		used = used || st.Size() > 0
-	}
-	return used, nil
 }
 
 func corrupt(file, why string) error {
