@@ -3,8 +3,6 @@ package functionskv_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/weir-ml/weir/functions/functionskv"
 	"github.com/weir-ml/weir/functions/runtest"
 	"github.com/weir-ml/weir/host/errs"
@@ -57,5 +55,3 @@ func TestEvents(t *testing.T) {
 		}
 	})
 }
-
-var _ = goleak.VerifyTestMain
