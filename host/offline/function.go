@@ -81,7 +81,7 @@ func (e *Engine) register(ctx context.Context, s *session, list []Function) (*fu
 			return nil, fmt.Errorf("function %q: %w", fn.Name, err)
 		}
 		if len(schema.Outputs) == 0 {
-			return nil, errs.New(errs.Invalid, "function %q has no output columns", fn.Name)
+			return nil, errs.New(errs.Invalid, "function %q has no output columns in its schema: SQL must know a function's result before it runs, so a plugin that gives back whatever it gets cannot be one", fn.Name)
 		}
 		b := &boundFunction{name: fn.Name, t: fn.T, schema: schema, query: fns}
 		b.calls.New = func() any { return new(functionCall) }

@@ -199,7 +199,7 @@ func TestFunctionErrorsKeepTheirKind(t *testing.T) {
 			return b, nil
 		}}},
 		{"no answer", errs.Internal, "answered 0 times", silent{identity{abi.Float64}}},
-		{"no output", errs.Invalid, "no output columns", transform{schema: abi.Schema{Inputs: x}}},
+		{"no output", errs.Invalid, "has no output columns", transform{schema: abi.Schema{Inputs: x}}},
 		{"a vector too long", errs.Invalid, "elements", transform{schema: abi.Schema{Outputs: []abi.Field{{Name: "v", Type: abi.FloatVector, ListSize: MaxVector + 1}}}}},
 		{"two outputs of one name", errs.Invalid, "two columns", transform{schema: abi.Schema{Outputs: []abi.Field{x[0], x[0]}}}},
 		{"an unknown type", errs.Invalid, "unknown type", transform{schema: abi.Schema{Inputs: []abi.Field{{Name: "x", Type: 77}}, Outputs: x}}},
