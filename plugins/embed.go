@@ -10,8 +10,17 @@ import (
 	"encoding/hex"
 )
 
+//go:embed beats-baseline/beats-baseline.wasm
+var beatsBaseline []byte
+
 //go:embed identity/identity.wasm
 var identity []byte
+
+//go:embed onehot/onehot.wasm
+var onehot []byte
+
+//go:embed psi/psi.wasm
+var psi []byte
 
 //go:embed standardize/standardize.wasm
 var standardize []byte
@@ -27,8 +36,11 @@ type Artifact struct {
 // Builtin lists the built-in plugins, sorted by name.
 func Builtin() []Artifact {
 	return []Artifact{
-		artifact("identity", identity, "Returns every batch unchanged."),
-		artifact("standardize", standardize, "(x - mean) / std of each column."),
+		artifact("beats-baseline", beatsBaseline, "Gate: passes a candidate that is no worse than the baseline and better somewhere."),
+		artifact("identity", identity, "Transform: returns every batch unchanged."),
+		artifact("onehot", onehot, "Transform: one 0/1 column for each category of text columns."),
+		artifact("psi", psi, "Metric: population stability index of each column over given bins."),
+		artifact("standardize", standardize, "Transform: (x - mean) / std of each column."),
 	}
 }
 

@@ -1,0 +1,58 @@
+package plugins
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"sort"
+	"testing"
+
+	"github.com/weir-ml/weir/sdk/abi"
+)
+
+// TestDigests checks every committed module against its plugin.json; build.sh --check proves that the sources give the same bytes.
+func TestDigests(t *testing.T) {
+	files, err := filepath.Glob("*/plugin.json")
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%d manifests, %v", len(files), err)
+	}
+	more, err := filepath.Glob("../host/plugin/testdata/*/plugin.json")
+	if err != nil || len(more) == 0 {
+		t.Fatalf("%d manifests of test guests, %v", len(more), err)
+	}
+	for _, file := range append(files, more...) {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m struct {
+			Name, Toolchain, SHA256 string
+			ABI, Size               int
+		}
+		if err := json.Unmarshal(raw, &m); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		wasm, err := os.ReadFile(filepath.Join(filepath.Dir(file), m.Name+".wasm"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(wasm)
+		if hex.EncodeToString(sum[:]) != m.SHA256 || len(wasm) != m.Size || m.ABI != abi.Version || m.Toolchain == "" {
+			t.Errorf("%s does not describe %s.wasm (%d bytes, sha256 %x)", file, m.Name, len(wasm), sum)
+		}
+	}
+}
+
+func TestBuiltinIsSorted(t *testing.T) {
+	b := Builtin()
+	if !sort.SliceIsSorted(b, func(i, j int) bool { return b[i].Name < b[j].Name }) || len(b) != 5 {
+		t.Fatalf("%d built-in plugins, or out of order", len(b))
+	}
+	for _, a := range b {
+		if len(a.Wasm) == 0 || a.Doc == "" {
+			t.Errorf("%s is incomplete", a.Name)
+		}
+	}
+}
