@@ -1,7 +1,6 @@
 package kv
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -23,6 +22,10 @@ const (
 	formatFile  = "kv.json"
 	blobsDir    = "blobs"
 	streamsPath = "jetstream/$G/streams"
+	changesDir  = "changing" // one file per stream whose description is being changed
+
+	metaFile = "meta.inf"
+	metaSum  = "meta.sum"
 
 	formatVersion = 1
 )
@@ -63,72 +66,134 @@ func checkFormat(dir string) error {
 // checkData verifies, without changing anything, what the server would skip or cut off with no more than a warning: each
 // stream's description and its checksum, and the messages (see checkBlocks). It returns the names of the streams whose data must
 // be there after the start. A folder that a crash left while a stream was being made (no whole description and no message) is
-// nobody's data and passes.
-func checkData(dir string) ([]string, error) {
+// nobody's data and passes. mend lists the folders of streams whose checksum a crash left behind while their description was being
+// changed: the server writes the two files one after the other, and would drop the stream.
+func checkData(dir string) (names, mend []string, err error) {
 	root := filepath.Join(dir, filepath.FromSlash(streamsPath))
 	entries, err := os.ReadDir(root)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, errs.New(errs.Invalid, "store in %s cannot be read: %w", dir, err)
+		return nil, nil, errs.New(errs.Invalid, "store in %s cannot be read: %w", dir, err)
 	}
-	var names []string
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") { // half-deleted: the server finishes that
 			continue
 		}
+		folder := filepath.Join(root, e.Name())
 		if !e.IsDir() {
-			return nil, corrupt(filepath.Join(root, e.Name()), "a file stands where a stream's folder belongs")
+			return nil, nil, corrupt(folder, "a file stands where a stream's folder belongs")
 		}
-		ok, err := checkStream(filepath.Join(root, e.Name()), e.Name())
+		_, changing := os.Stat(filepath.Join(dir, changesDir, e.Name()))
+		found, err := checkStream(folder, e.Name(), changing == nil)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if ok {
+		if found == streamWhole || found == streamChanging {
 			names = append(names, e.Name())
 		}
+		if found == streamChanging {
+			mend = append(mend, folder)
+		}
 	}
-	return names, nil
+	return names, mend, nil
 }
 
-// checkStream verifies meta.inf against meta.sum as nats-server does (server/jetstream.go, doStream: HighwayHash-64 keyed with
-// the SHA-256 of the stream's folder name). false means: never finished being made.
-func checkStream(dir, name string) (bool, error) {
+type streamState int
+
+const (
+	streamWhole    streamState = iota
+	streamUnmade               // a crash came while it was being made
+	streamChanging             // a crash came while its description was being changed
+)
+
+// checkStream verifies the messages, and meta.inf against meta.sum as nats-server does (server/jetstream.go, doStream).
+func checkStream(dir, name string, changing bool) (streamState, error) {
 	used, err := checkBlocks(dir, name)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	meta, err := os.ReadFile(filepath.Join(dir, "meta.inf"))
+	meta, err := os.ReadFile(filepath.Join(dir, metaFile))
 	if errors.Is(err, fs.ErrNotExist) && !used {
-		return false, nil
+		return streamUnmade, nil
 	}
 	if err != nil {
-		return false, corrupt(filepath.Join(dir, "meta.inf"), err.Error())
+		return 0, corrupt(filepath.Join(dir, metaFile), err.Error())
 	}
-	sum, err := os.ReadFile(filepath.Join(dir, "meta.sum"))
+	sum, err := os.ReadFile(filepath.Join(dir, metaSum))
 	if errors.Is(err, fs.ErrNotExist) && !used {
-		return false, nil
+		// The server would make the stream again without writing the checksum, and drop it with all it holds at the next start.
+		changing, err = true, nil
 	}
 	if err != nil {
-		return false, corrupt(filepath.Join(dir, "meta.sum"), err.Error())
+		return 0, corrupt(filepath.Join(dir, metaSum), err.Error())
 	}
-	key := sha256.Sum256([]byte(name))
-	h, err := highwayhash.New64(key[:])
+	want, err := sumOf(meta, name)
 	if err != nil {
-		return false, errs.New(errs.Internal, "checksum of stream %q: %w", name, err)
-	}
-	_, _ = h.Write(meta)
-	if hex.EncodeToString(h.Sum(nil)) != string(bytes.TrimSpace(sum)) {
-		return false, corrupt(filepath.Join(dir, "meta.inf"), "its checksum in meta.sum does not match")
+		return 0, err
 	}
 	var described struct {
 		Name string `json:"name"`
 	}
 	if err := json.Unmarshal(meta, &described); err != nil || described.Name != name {
-		return false, corrupt(filepath.Join(dir, "meta.inf"), "it does not describe stream "+name)
+		return 0, corrupt(filepath.Join(dir, metaFile), "it does not describe stream "+name)
 	}
-	return true, nil
+	switch {
+	case want == string(sum):
+		return streamWhole, nil
+	case changing:
+		return streamChanging, nil
+	}
+	return 0, corrupt(filepath.Join(dir, metaFile), "its checksum in "+metaSum+" does not match")
+}
+
+// sumOf is the content of meta.sum: HighwayHash-64 in hexadecimal, keyed with the SHA-256 of the stream's folder name.
+func sumOf(meta []byte, name string) (string, error) {
+	key := sha256.Sum256([]byte(name))
+	h, err := highwayhash.New64(key[:])
+	if err != nil {
+		return "", errs.New(errs.Internal, "checksum of stream %q: %w", name, err)
+	}
+	_, _ = h.Write(meta)
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// mendStreams finishes changes of descriptions that a crash cut off.
+func mendStreams(dir string, mend []string) error {
+	for _, folder := range mend {
+		meta, err := os.ReadFile(filepath.Join(folder, metaFile))
+		if err != nil {
+			return corrupt(filepath.Join(folder, metaFile), err.Error())
+		}
+		sum, err := sumOf(meta, filepath.Base(folder))
+		if err != nil {
+			return err
+		}
+		if err := writeFile(filepath.Join(folder, metaSum), []byte(sum)); err != nil {
+			return err
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(dir, changesDir)); err != nil {
+		return diskError("tidy up "+dir, err)
+	}
+	return nil
+}
+
+// markChange notes durably that a stream's description is about to be changed; done takes the note back.
+func markChange(dir, stream string) (done func(), err error) {
+	folder := filepath.Join(dir, changesDir)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, diskError("note a change of stream "+stream, err)
+	}
+	if err := syncDir(dir); err != nil {
+		return nil, diskError("note a change of stream "+stream, err)
+	}
+	note := filepath.Join(folder, stream)
+	if err := writeFile(note, nil); err != nil {
+		return nil, err
+	}
+	return func() { _ = os.Remove(note) }, nil
 }
 
 func corrupt(file, why string) error {
@@ -160,12 +225,17 @@ func writeFormat(dir string) error {
 	if err != nil {
 		return err
 	}
+	return writeFile(name, append(raw, '\n'))
+}
+
+// writeFile replaces a file durably: whole or not at all.
+func writeFile(name string, data []byte) error {
 	tmp := name + ".tmp"
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
-		return errs.New(errs.Invalid, "folder %s cannot be written: %w", dir, err)
+		return diskError("write "+name, err)
 	}
-	_, err = f.Write(append(raw, '\n'))
+	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -176,10 +246,10 @@ func writeFormat(dir string) error {
 		err = os.Rename(tmp, name)
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = syncDir(filepath.Dir(name))
 	}
 	if err != nil {
-		return errs.New(errs.Unavailable, "write %s: %w", name, err)
+		return diskError("write "+name, err)
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ var (
 
 // Codes of JetStream's API errors (nats-server, server/errors.json) that have a meaning of their own here.
 const (
+	codeCreateStore     = 10049
 	codeMessageTooLarge = 10054
 	codeStreamNotFound  = 10059
 	codeSubjectOverlap  = 10065

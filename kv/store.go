@@ -2,11 +2,13 @@ package kv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -85,8 +87,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 func (s *Store) open(ctx context.Context, o Options) error {
 	// Again under the lock: before it, another process may have been writing.
-	streams, err := checkData(s.dir)
+	streams, mend, err := checkData(s.dir)
 	if err != nil {
+		return err
+	}
+	if err := mendStreams(s.dir, mend); err != nil {
 		return err
 	}
 	if err := writeFormat(s.dir); err != nil {
@@ -227,7 +232,7 @@ func (s *Store) ensureStream(ctx context.Context, want jetstream.StreamConfig, m
 	defer cancel()
 	st, err := s.js.Stream(ctx, want.Name)
 	if isNotFound(err) {
-		return s.js.CreateStream(ctx, want)
+		return s.createStream(ctx, want)
 	}
 	if err != nil {
 		return nil, err
@@ -236,7 +241,32 @@ func (s *Store) ensureStream(ctx context.Context, want jetstream.StreamConfig, m
 	if !merge(&have) {
 		return st, nil
 	}
-	return s.js.UpdateStream(ctx, have)
+	done, err := markChange(s.dir, want.Name)
+	if err != nil {
+		return nil, err
+	}
+	updated, err := s.js.UpdateStream(ctx, have)
+	if api := (*jetstream.APIError)(nil); err == nil || errors.As(err, &api) { // otherwise it may still be going on
+		done()
+	}
+	return updated, err
+}
+
+// createStream makes a stream. The server removes its folder of streams together with the last of them, and a creation that
+// comes just then fails (nats-server, stream.stop): that is worth another try.
+func (s *Store) createStream(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	for try := 0; ; try++ {
+		st, err := s.js.CreateStream(ctx, want)
+		var api *jetstream.APIError
+		if !errors.As(err, &api) || api.ErrorCode != codeCreateStore || try == 10 {
+			return st, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Duration(try+1) * 2 * time.Millisecond):
+		}
+	}
 }
 
 // opError gives an error of the client library its kind; after Close it is always ErrClosed.

@@ -204,10 +204,38 @@ func TestOpenAfterInterruptedMaking(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(dir, "jetstream", "$G", "streams", "KV_b", "meta.sum")); err != nil {
+	folder := filepath.Join(dir, "jetstream", "$G", "streams", "KV_b")
+	if err := os.Remove(filepath.Join(folder, "meta.sum")); err != nil {
 		t.Fatal(err)
 	}
-	must[uint64](t)(bucket(t, kvtest.OpenDir(t, dir), kv.BucketConfig{Name: "b"}).Put(ctx, "k", []byte("v")))
+	s = kvtest.OpenDir(t, dir)
+	must[uint64](t)(bucket(t, s, kv.BucketConfig{Name: "b"}).Put(ctx, "k", []byte("v")))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	raw, err := os.ReadFile(filepath.Join(folder, "meta.inf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(raw), `"max_msgs_per_subject":1`, `"max_msgs_per_subject":7`, 1)
+	if changed == string(raw) {
+		t.Fatalf("no history in %s", raw)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "meta.inf"), []byte(changed), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "changing"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "changing", "KV_b"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := bucket(t, kvtest.OpenDir(t, dir), kv.BucketConfig{Name: "b"})
+	must[uint64](t)(b.Put(ctx, "k", []byte("v2")))
+	if h, err := b.History(ctx, "k"); err != nil || len(h) != 2 {
+		t.Fatalf("the changed history is not in force: %v %v", h, err)
+	}
 }
 
 // Any NATS client reads and writes a bucket as an ordinary one, and weir sees its writes.

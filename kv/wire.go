@@ -86,6 +86,36 @@ func (w *wire) publish(m *nats.Msg) (uint64, error) {
 	return w.ack()
 }
 
+// publishAll stores the messages one by one and in order, each by itself, sending all before it waits; at most MaxBatch.
+func (w *wire) publishAll(msgs []*nats.Msg) ([]uint64, []error) {
+	seqs, failures := make([]uint64, len(msgs)), make([]error, len(msgs))
+	first := w.number + 1
+	for i, m := range msgs {
+		m.Reply = w.next()
+		if err := w.conn.PublishMsg(m); err != nil {
+			failures[i] = kinded("publish to "+w.stream, err)
+		}
+	}
+	timer := time.NewTimer(ackTimeout)
+	defer timer.Stop()
+	for i := range msgs {
+		if failures[i] != nil {
+			continue
+		}
+		m, err := w.await(first+uint64(i), timer) // one stream answers in order
+		if err == nil {
+			seqs[i], err = parseAck(w.stream, m)
+		}
+		if failures[i] = err; err != nil && !refused(err) {
+			for j := i + 1; j < len(msgs); j++ { // the timer has fired, or the connection is gone, for all
+				failures[j] = err
+			}
+			return seqs, failures
+		}
+	}
+	return seqs, failures
+}
+
 // batch stores the messages all or none and returns the sequence of the last; theirs are consecutive. It does not answer for
 // messages before the commit: a batch that the server gave up is refused at its end.
 func (w *wire) batch(msgs []*nats.Msg) (uint64, error) {
