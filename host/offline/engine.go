@@ -9,6 +9,9 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/weir-ml/weir/host/errs"
 )
@@ -20,6 +23,7 @@ type Options struct {
 	Threads     int    // of one query; 0 = GOMAXPROCS
 	MaxQueries  int    // at work at once, the others wait their turn; 0 = 4
 	Logger      *slog.Logger
+	Registerer  prometheus.Registerer // nil = no metrics
 }
 
 // Engine opens DuckDB instances, one for each call. All its methods are safe for concurrent use.
@@ -27,6 +31,7 @@ type Engine struct {
 	o     Options
 	log   *slog.Logger
 	slots chan struct{}
+	met   *metrics
 
 	mu      sync.Mutex
 	closed  bool
@@ -66,7 +71,7 @@ func Open(o Options) (*Engine, error) {
 	o.TempDir = dir
 	life, stop := context.WithCancel(context.Background())
 	return &Engine{o: o, log: o.Logger.With("room", "offline"), slots: make(chan struct{}, o.MaxQueries),
-		life: life, stop: stop, builtin: builtinFunctions()}, nil
+		met: newMetrics(o.Registerer), life: life, stop: stop, builtin: builtinFunctions()}, nil
 }
 
 // Close interrupts what runs, waits for it and refuses what comes later. It may be called more than once, but not from
@@ -82,7 +87,8 @@ func (e *Engine) Close() error {
 
 // with opens a session for one call, runs fn and tears the session down. It waits for a free slot. The session's files
 // (sources to read, output to write) are the only ones it can open besides its own spill folder.
-func (e *Engine) with(ctx context.Context, files []string, fn func(ctx context.Context, s *session) error) error {
+func (e *Engine) with(ctx context.Context, op string, files []string, fn func(ctx context.Context, s *session) error) (err error) {
+	defer e.met.observe(op, time.Now(), &err)
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()

@@ -35,7 +35,7 @@ func (e *Engine) Import(ctx context.Context, src Source, out string) (Table, err
 		return Table{}, err
 	}
 	var t Table
-	err = e.with(ctx, []string{src.Path, out}, func(ctx context.Context, s *session) error {
+	err = e.with(ctx, opImport, []string{src.Path, out}, func(ctx context.Context, s *session) error {
 		rel, err := s.open(ctx, src)
 		if err != nil {
 			return err

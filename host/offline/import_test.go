@@ -152,7 +152,7 @@ func TestImportCSVErrors(t *testing.T) {
 func foreign(t testing.TB, e *Engine, sql string) Source {
 	t.Helper()
 	p := filepath.Join(t.TempDir(), "foreign.parquet")
-	err := e.with(context.Background(), []string{p}, func(ctx context.Context, s *session) error {
+	err := e.with(context.Background(), opQuery, []string{p}, func(ctx context.Context, s *session) error {
 		_, err := s.exec(ctx, "COPY ("+sql+") TO "+quoteText(p)+" (FORMAT parquet)")
 		return err
 	})

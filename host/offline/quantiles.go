@@ -22,7 +22,7 @@ func (e *Engine) Quantiles(ctx context.Context, src Source, columns []string, pr
 		return nil, err
 	}
 	out := make(map[string][]float64, len(columns))
-	err = e.with(ctx, []string{src.Path}, func(ctx context.Context, s *session) error {
+	err = e.with(ctx, opQuantiles, []string{src.Path}, func(ctx context.Context, s *session) error {
 		rel, err := s.open(ctx, src)
 		if err != nil {
 			return err

@@ -11,6 +11,10 @@ import (
 	"github.com/weir-ml/weir/sdk/abi"
 )
 
+// MaxSQL is the longest SQL text, in bytes: DuckDB plans longer ones (10,000 UNIONs, say) for minutes, without a way to
+// interrupt it.
+const MaxSQL = 128 << 10
+
 // Query is one SELECT over files.
 type Query struct {
 	SQL       string     // exactly one SELECT statement, without parameters
@@ -31,7 +35,7 @@ func (e *Engine) Query(ctx context.Context, q Query) (Table, error) {
 		return Table{}, err
 	}
 	var t Table
-	err = e.query(ctx, q, []string{out}, func(ctx context.Context, s *session, query string, fields []abi.Field) error {
+	err = e.query(ctx, opQuery, q, []string{out}, func(ctx context.Context, s *session, query string, fields []abi.Field) error {
 		rows, err := s.copyTo(ctx, query, fields, out)
 		t = Table{Columns: fields, Rows: rows}
 		return err
@@ -47,7 +51,7 @@ func (e *Engine) Query(ctx context.Context, q Query) (Table, error) {
 // Other errors are Query's. fn must not call the engine: it holds one of its slots.
 func (e *Engine) Batches(ctx context.Context, q Query, fn func(*abi.Batch) error) error {
 	var fnErr error
-	err := e.query(ctx, q, nil, func(ctx context.Context, s *session, query string, fields []abi.Field) error {
+	err := e.query(ctx, opBatches, q, nil, func(ctx context.Context, s *session, query string, fields []abi.Field) error {
 		j := newJoiner(fields)
 		flush := func() error {
 			if b := j.take(); b != nil {
@@ -76,13 +80,13 @@ func (e *Engine) Batches(ctx context.Context, q Query, fn func(*abi.Batch) error
 }
 
 // query sets the session up for q, checks the SQL and calls use with a SELECT that gives its result in batch types.
-func (e *Engine) query(ctx context.Context, q Query, files []string, use func(ctx context.Context, s *session, query string, fields []abi.Field) error) error {
+func (e *Engine) query(ctx context.Context, op string, q Query, files []string, use func(ctx context.Context, s *session, query string, fields []abi.Field) error) error {
 	q.Sources = slices.Clone(q.Sources)
 	sources, err := checkSources(q.Sources)
 	if err != nil {
 		return err
 	}
-	return e.with(ctx, append(files, sources...), func(ctx context.Context, s *session) error {
+	return e.with(ctx, op, append(files, sources...), func(ctx context.Context, s *session) error {
 		for _, src := range q.Sources {
 			rel, err := s.open(ctx, src)
 			if err != nil {
@@ -131,6 +135,9 @@ func (s *session) projectQuery(ctx context.Context, from string, cols []column) 
 
 // selectColumns parses and binds the user's SQL, which must be one SELECT, and returns its columns.
 func (s *session) selectColumns(ctx context.Context, sql string) (cols []column, err error) {
+	if len(sql) > MaxSQL {
+		return nil, errs.New(errs.Invalid, "the SQL has %d bytes, at most %d are allowed: put long lists into a source", len(sql), MaxSQL)
+	}
 	if strings.ContainsRune(sql, 0) {
 		return nil, errs.New(errs.Invalid, "the SQL holds a NUL byte")
 	}

@@ -84,6 +84,9 @@ func TestQueryIsConfined(t *testing.T) {
 		{" ; -- nothing", errs.Invalid},
 		{"SELECT 1\x00", errs.Invalid},
 		{"\xff", errs.Invalid},
+		{"SELECT 1 AS a --" + strings.Repeat("x", MaxSQL), errs.Invalid},
+		{"SELECT " + strings.Repeat("(", 60_000) + "1" + strings.Repeat(")", 60_000) + " AS a", errs.Invalid},
+		{strings.Repeat("SELECT * FROM (", 8_000) + "SELECT 1 AS a" + strings.Repeat(")", 8000-1), errs.Invalid},
 	} {
 		_, err := e.Query(context.Background(), Query{SQL: c.sql, Sources: []Source{src}, Output: out})
 		if err == nil || errs.KindOf(err) != c.kind {

@@ -102,9 +102,10 @@ func (s *session) watched(ctx context.Context, fn func() error) error {
 			}
 		}
 	}()
-	err := fn()
-	close(done)
-	<-finished
+	err := func() error {
+		defer func() { close(done); <-finished }() // a panic in a caller's function, too, ends the watch
+		return fn()
+	}()
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("query interrupted: %w", context.Cause(ctx))
 	}
