@@ -26,7 +26,7 @@ func builtin(t testing.TB, name string) []byte {
 // open opens a module on a host of its own.
 func open(t testing.TB, wasm []byte, params string, l Limits) *Plugin {
 	t.Helper()
-	h, err := New(Options{CacheDir: t.TempDir()})
+	h, err := New(Options{CacheDir: codeDir})
 	if err != nil {
 		t.Fatal(err)
 	}

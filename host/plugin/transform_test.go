@@ -102,7 +102,7 @@ func standardized(x, mean, std float64) float64 {
 func TestStandardizeIsBitEqualInBothLanguages(t *testing.T) {
 	for name, wasm := range map[string][]byte{"c": builtin(t, "standardize"), "go": hello(t)} {
 		t.Run(name, func(t *testing.T) {
-			h, err := New(Options{CacheDir: t.TempDir()})
+			h, err := New(Options{CacheDir: codeDir})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -167,7 +167,7 @@ func TestStandardizeWidensAndReorders(t *testing.T) {
 }
 
 func TestParametersAreRefused(t *testing.T) {
-	h, err := New(Options{})
+	h, err := New(Options{CacheDir: codeDir})
 	if err != nil {
 		t.Fatal(err)
 	}

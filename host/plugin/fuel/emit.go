@@ -1,0 +1,225 @@
+package fuel
+
+// emitter writes the code section. The counter lives in a local of each function that charges, and in the global between
+// functions: flushed before calls and returns, read again after calls.
+type emitter struct {
+	m      *module
+	refill uint32            // index of the imported function
+	global uint32            // index of the added global
+	types  []funcType        // added ones
+	wraps  map[string]uint32 // results → index of the type () → results
+
+	out []byte
+	// Locals of the function at hand.
+	counter, size, answer uint32
+}
+
+// typeOf is the index of a function type, an added one if need be.
+func (e *emitter) typeOf(params, results []byte) uint32 {
+	for _, list := range []struct {
+		base  int
+		types []funcType
+	}{{0, e.m.types}, {len(e.m.types), e.types}} {
+		for i, t := range list.types {
+			if string(t.params) == string(params) && string(t.results) == string(results) {
+				return uint32(list.base + i)
+			}
+		}
+	}
+	e.types = append(e.types, funcType{params, results})
+	return uint32(len(e.m.types) + len(e.types) - 1)
+}
+
+// code is the new code section; nil if there was none.
+func (e *emitter) code(report *Report) ([]byte, error) {
+	m := e.m
+	report.Functions = len(m.bodies)
+	if m.raw[secCode] == nil {
+		return nil, nil
+	}
+	s := &scanner{m: m}
+	if err := s.findSmall(); err != nil {
+		return nil, err
+	}
+	section := make([]byte, 0, len(m.raw[secCode])*3/2+16)
+	section = appendU32(section, uint32(len(m.bodies)))
+	for i := range m.bodies {
+		if err := s.scan(i); err != nil {
+			return nil, err
+		}
+		e.function(s, i)
+		section = append(appendU32(section, uint32(len(e.out))), e.out...)
+		report.Loops += s.loops
+		if s.instrumented {
+			report.Charges += len(s.points)
+			report.Checks += s.checks + 1
+		} else {
+			report.Small++
+		}
+	}
+	return section, nil
+}
+
+// function writes one function's entry into e.out.
+func (e *emitter) function(s *scanner, i int) {
+	b := &e.m.bodies[i]
+	e.out = e.out[:0]
+	e.locals(s, i)
+	t := &e.m.types[e.m.functions[i]]
+	if s.instrumented {
+		e.open()
+		e.op(opGlobalGet, e.global)
+		e.take(s.points[0].cost)
+		e.test()
+		e.close()
+		if s.wrap {
+			e.out = append(e.out, opBlock)
+			switch len(t.results) {
+			case 0:
+				e.out = append(e.out, blockEmpty)
+			case 1:
+				e.out = append(e.out, t.results[0])
+			default:
+				index, ok := e.wraps[string(t.results)]
+				if !ok {
+					index = e.typeOf(nil, t.results)
+					e.wraps[string(t.results)] = index
+				}
+				e.out = appendS64(e.out, int64(index))
+			}
+		}
+	}
+	at := 0
+	for _, d := range s.edits {
+		e.out = append(e.out, b.code[at:d.at]...)
+		at = d.at + d.del
+		e.edit(s, d)
+	}
+	e.out = append(e.out, b.code[at:len(b.code)-1]...)
+	if s.instrumented && s.wrap {
+		e.out = append(e.out, opEnd)
+	}
+	if s.instrumented && s.exitCheck {
+		e.check()
+	}
+	if s.instrumented && s.exitFlush {
+		e.flush()
+	}
+	e.out = append(e.out, opEnd)
+}
+
+// locals writes the runs of locals, with one for the counter and two for lengths where they are needed.
+func (e *emitter) locals(s *scanner, i int) {
+	b := &e.m.bodies[i]
+	e.counter = uint32(len(e.m.types[e.m.functions[i]].params) + b.locals)
+	e.size, e.answer = e.counter+1, e.counter+2
+	groups, lengths := b.groups, 0
+	if s.instrumented {
+		groups++
+		switch {
+		case s.grow:
+			lengths = 2
+		case s.bulk:
+			lengths = 1
+		}
+		if lengths > 0 {
+			groups++
+		}
+	}
+	e.out = append(appendU32(e.out, uint32(groups)), b.decl...)
+	if s.instrumented {
+		e.out = append(e.out, 1, 0x7e)
+		if lengths > 0 {
+			e.out = append(e.out, byte(lengths), 0x7f)
+		}
+	}
+}
+
+func (e *emitter) edit(s *scanner, d edit) {
+	switch d.kind {
+	case editFunc:
+		e.out = appendU32(e.out, uint32(d.arg))
+	case editCharge:
+		e.op(opLocalGet, e.counter)
+		e.take(s.points[d.arg].cost)
+		e.op(opLocalSet, e.counter)
+	case editLoop:
+		e.open()
+		e.op(opLocalGet, e.counter)
+		e.take(s.points[d.arg].cost)
+		e.test()
+		e.close()
+	case editCheck:
+		e.check()
+	case editFlush:
+		e.flush()
+	case editReload:
+		e.op(opGlobalGet, e.global)
+		e.op(opLocalSet, e.counter)
+	case editBulk:
+		e.op(opLocalSet, e.size)
+		e.open()
+		e.op(opLocalGet, e.counter)
+		e.op(opLocalGet, e.size)
+		e.out = append(e.out, opI64ExtendU)
+		if d.arg > 0 {
+			e.out = append(e.out, opI64Const, byte(d.arg), opI64ShrU)
+		}
+		e.out = append(e.out, opI64Sub)
+		e.test()
+		e.close()
+		e.op(opLocalGet, e.size)
+	case editBefore:
+		e.op(opLocalTee, e.size)
+	case editAfter:
+		e.op(opLocalTee, e.answer)
+		e.out = append(e.out, opI32Const, 0x7f, opI32Ne, opIf, blockEmpty)
+		e.op(opLocalGet, e.counter)
+		e.op(opLocalGet, e.size)
+		e.out = append(e.out, opI64ExtendU)
+		if d.arg > 1 {
+			e.out = append(appendS64(append(e.out, opI64Const), d.arg), opI64Mul)
+		}
+		e.out = append(e.out, opI64Sub)
+		e.test()
+		e.close()
+		e.op(opLocalGet, e.answer)
+	}
+}
+
+func (e *emitter) op(op byte, index uint32) { e.out = appendU32(append(e.out, op), index) }
+
+func (e *emitter) flush() {
+	e.op(opLocalGet, e.counter)
+	e.op(opGlobalSet, e.global)
+}
+
+// take lowers the counter on the stack.
+func (e *emitter) take(units int64) {
+	e.out = append(appendS64(append(e.out, opI64Const), units), opI64Sub)
+}
+
+// open and close enclose a test: a branch over the call of refill. In this form the fast way is the first predecessor of
+// what follows, and wazero's register allocation keeps registers as they are on it; with if … end values that live across
+// the test go through memory.
+func (e *emitter) open() { e.out = append(e.out, opBlock, blockEmpty) }
+
+// test keeps the counter on the stack and leaves the innermost block if it is not negative.
+func (e *emitter) test() {
+	e.op(opLocalTee, e.counter)
+	e.out = append(e.out, opI64Const, 0, opI64GeS, opBrIf, 0)
+}
+
+func (e *emitter) close() {
+	e.op(opLocalGet, e.counter)
+	e.op(opCall, e.refill)
+	e.op(opLocalSet, e.counter)
+	e.out = append(e.out, opEnd)
+}
+
+func (e *emitter) check() {
+	e.open()
+	e.op(opLocalGet, e.counter)
+	e.out = append(e.out, opI64Const, 0, opI64GeS, opBrIf, 0)
+	e.close()
+}

@@ -1,0 +1,506 @@
+package fuel
+
+import "math"
+
+// What is written at a place in a function's body.
+type editKind uint8
+
+const (
+	editCharge editKind = iota // charge point arg
+	editLoop                   // charge and test: a loop header
+	editCheck                  // test alone
+	editFlush                  // counter → global
+	editReload                 // global → counter
+	editFunc                   // replaces a function index by arg
+	editBulk                   // charge by the length on the stack, arg units shift, and test
+	editBefore                 // keep the operand of a grow
+	editAfter                  // charge by it if the grow succeeded, arg units an item, and test
+)
+
+type edit struct {
+	at, del int // position in the body, bytes replaced
+	kind    editKind
+	arg     int64
+}
+
+// point is a charge: its units are known when the code that it covers has been read.
+type point struct {
+	cost  int64
+	spare int64 // of them: for code that may be left out
+	// outermost is the lowest level of a frame that a branch since the point leads to. While that frame is open, what follows may
+	// be left out; after its end it is certain again.
+	outermost int
+}
+
+const nowhere = math.MaxInt
+
+// frame is an open block, loop, if or the function itself.
+type frame struct {
+	op                 byte
+	loop               bool
+	reached            bool // a live branch or fall-through leads to its end
+	dirty, startDirty  bool
+	point              int // in force where the frame began
+	out                int // lowest level that a branch from inside leads to
+	cost0, spare0      int64
+	thenCost, thenSpar int64
+	gap, startGap      int64 // longest way since a test: to the end; to the beginning
+}
+
+// scanner plans one function at a time; its buffers are reused.
+type scanner struct {
+	m     *module
+	small []int32 // per defined function: units if small, -1 if it charges itself
+	types []funcType
+
+	edits  []edit
+	points []point
+	frames []frame
+
+	instrumented bool
+	cur          int   // point in force
+	gap          int64 // longest way since the last test
+	dirty        bool  // the counter may differ from the global
+	live         bool
+	dead         int  // frames opened in dead code
+	wrap         bool // a conditional branch leads to the function's end
+	exitCheck    bool // the end needs a test
+	exitFlush    bool
+	bulk, grow   bool
+	loops        int
+	checks       int
+}
+
+// findSmall finds the functions that need no charge of their own: without loop, call out or bulk instruction, and together
+// with the small functions that they call at most smallUnits. A recursive one never becomes small.
+func (s *scanner) findSmall() error {
+	const unknown, own = -2, -1
+	n := len(s.m.bodies)
+	s.small = make([]int32, n)
+	calls := make(map[int][]int) // candidates only: at most smallUnits/cost of a call each
+	callers := make(map[int][]int)
+	var ready []int
+	var in instr
+	for i := range s.m.bodies {
+		s.small[i] = unknown
+		r := newReader(s.m.bodies[i].code, s.m.functionName(i))
+		cost := int64(0)
+		var callees []int
+	body:
+		for r.left() > 0 {
+			r.next(&in)
+			if r.err != nil {
+				return r.err
+			}
+			cost += int64(in.cost)
+			switch in.op {
+			case opLoop, opCallIndirect, opMemoryGrow, opRefFunc:
+				cost = smallUnits + 1
+			case opMisc:
+				if in.sub >= miscMemoryInit && in.sub != miscTableSize {
+					cost = smallUnits + 1
+				}
+			case opCall:
+				if f := int(in.arg) - len(s.m.imported); f < 0 || f >= n {
+					cost = smallUnits + 1
+				} else {
+					callees = append(callees, f)
+				}
+			}
+			if cost > smallUnits {
+				break body
+			}
+		}
+		switch {
+		case cost > smallUnits:
+			s.small[i] = own
+		case len(callees) == 0:
+			s.small[i] = int32(cost)
+			ready = append(ready, i)
+		default:
+			calls[i] = append([]int{int(cost)}, callees...)
+			for _, f := range callees {
+				callers[f] = append(callers[f], i)
+			}
+		}
+	}
+	for len(ready) > 0 {
+		f := ready[len(ready)-1]
+		ready = ready[:len(ready)-1]
+		for _, i := range callers[f] {
+			if s.small[i] != unknown {
+				continue
+			}
+			sum := int64(calls[i][0])
+			for _, g := range calls[i][1:] {
+				if s.small[g] < 0 {
+					sum = -1
+					break
+				}
+				sum += int64(s.small[g])
+			}
+			switch {
+			case sum < 0:
+			case sum > smallUnits:
+				s.small[i] = own
+			default:
+				s.small[i] = int32(sum)
+				ready = append(ready, i)
+			}
+		}
+	}
+	for i, v := range s.small {
+		if v == unknown {
+			s.small[i] = own
+		}
+	}
+	return nil
+}
+
+// scan plans function i: s.edits in order of position, and s.points.
+func (s *scanner) scan(i int) error {
+	code := s.m.bodies[i].code
+	s.edits, s.points, s.frames = s.edits[:0], s.points[:0], s.frames[:0]
+	s.instrumented = s.small[i] < 0
+	s.cur, s.gap, s.dirty, s.live, s.dead = 0, 0, true, true, 0
+	s.wrap, s.exitCheck, s.exitFlush, s.bulk, s.grow = false, false, false, false, false
+	s.loops, s.checks = 0, 0
+	s.points = append(s.points, point{cost: 1, outermost: nowhere})
+	s.frames = append(s.frames, frame{out: nowhere})
+	r := newReader(code, s.m.functionName(i))
+	var in instr
+	for r.left() > 0 {
+		if len(s.frames) == 0 {
+			r.fail("code after its end")
+			break
+		}
+		r.next(&in)
+		if r.err != nil {
+			break
+		}
+		if s.live {
+			s.step(r, &in)
+		} else {
+			s.deadStep(r, &in)
+		}
+	}
+	if r.err == nil && len(s.frames) > 0 {
+		r.fail("it ends within a block")
+	}
+	return r.err
+}
+
+// deadStep follows code that cannot be reached: only indices change in it.
+func (s *scanner) deadStep(r *reader, in *instr) {
+	switch in.op {
+	case opBlock, opLoop, opIf:
+		s.dead++
+		if s.dead+len(s.frames) > maxNesting {
+			r.fail("blocks are nested more than %d deep", maxNesting)
+		}
+	case opElse:
+		if s.dead == 0 {
+			s.turn(r)
+		}
+	case opEnd:
+		if s.dead > 0 {
+			s.dead--
+		} else {
+			s.end(in)
+		}
+	case opCall, opRefFunc:
+		s.index(in)
+	}
+}
+
+// index notes that a function index has to move.
+func (s *scanner) index(in *instr) {
+	if to := s.m.shift(in.arg); to != in.arg {
+		s.add(edit{in.argAt, in.end - in.argAt, editFunc, int64(to)})
+	}
+}
+
+func (s *scanner) add(e edit) { s.edits = append(s.edits, e) }
+
+// spend puts units on the charge in force, or opens a new one at position at.
+func (s *scanner) spend(at int, units int64) {
+	if units == 0 || !s.instrumented {
+		return
+	}
+	if s.gap += units; s.gap > gapUnits {
+		s.check(at)
+		s.gap = units
+	}
+	p := &s.points[s.cur]
+	switch {
+	case p.outermost >= len(s.frames):
+		p.cost += units
+	case p.spare+units <= spareUnits:
+		p.cost += units
+		p.spare += units
+	default:
+		s.add(edit{at: at, kind: editCharge, arg: int64(len(s.points))})
+		s.cur = len(s.points)
+		s.points = append(s.points, point{cost: units, outermost: nowhere})
+		s.dirty = true
+	}
+}
+
+// check puts a test at position at.
+func (s *scanner) check(at int) {
+	s.add(edit{at: at, kind: editCheck})
+	s.gap, s.dirty = 0, true
+	s.checks++
+}
+
+// branch notes that control may go from here to the label depth.
+func (s *scanner) branch(r *reader, depth uint32, conditional bool) {
+	if int64(depth) >= int64(len(s.frames)) {
+		r.fail("a branch leaves %d blocks of %d", depth, len(s.frames))
+		return
+	}
+	level := len(s.frames) - 1 - int(depth)
+	f := &s.frames[level]
+	if !f.loop {
+		f.reached = true
+		f.gap = max(f.gap, s.gap)
+		f.dirty = f.dirty || s.dirty
+	}
+	if level == 0 && conditional {
+		s.wrap = true
+	}
+	s.escape(level)
+}
+
+func (s *scanner) escape(level int) {
+	p, top := &s.points[s.cur], &s.frames[len(s.frames)-1]
+	p.outermost = min(p.outermost, level)
+	top.out = min(top.out, level)
+}
+
+// leave is for a return or an unconditional branch to the function's end.
+func (s *scanner) leave(at int) {
+	if !s.instrumented {
+		return
+	}
+	if s.gap > exitUnits {
+		s.check(at)
+	}
+	if s.dirty {
+		s.add(edit{at: at, kind: editFlush})
+		s.dirty = false
+	}
+}
+
+// step follows a live instruction.
+func (s *scanner) step(r *reader, in *instr) {
+	cost := int64(in.cost)
+	switch in.op {
+	case opBlock, opLoop, opIf:
+		s.open(r, in, cost)
+	case opElse:
+		s.turn(r)
+	case opEnd:
+		s.end(in)
+	case opUnreachable:
+		if s.instrumented && s.dirty {
+			s.add(edit{at: in.start, kind: editFlush})
+		}
+		s.live = false
+	case opReturn:
+		s.spend(in.start, cost)
+		s.leave(in.start)
+		s.escape(0)
+		s.live = false
+	case opBr:
+		s.spend(in.start, cost)
+		if int(in.arg) == len(s.frames)-1 {
+			s.leave(in.start)
+		}
+		s.branch(r, in.arg, false)
+		s.live = false
+	case opBrIf:
+		s.spend(in.start, cost)
+		s.branch(r, in.arg, true)
+	case opBrTable:
+		s.spend(in.start, cost)
+		t := newReader(r.b[:in.end], r.in)
+		t.pos = in.argAt
+		for i := uint32(0); i <= in.arg && r.err == nil; i++ {
+			s.branch(r, t.u32(), true)
+		}
+		s.live = false
+	case opCall:
+		s.call(r, in, cost)
+	case opCallIndirect:
+		s.callOut(r, in, cost, in.arg)
+		s.gap += smallUnits
+	case opMemoryGrow:
+		s.growth(in, cost, pageUnits)
+	case opRefFunc:
+		s.spend(in.start, cost)
+		s.index(in)
+	case opMisc:
+		s.misc(in, cost)
+	default:
+		s.spend(in.start, cost)
+	}
+}
+
+func (s *scanner) misc(in *instr, cost int64) {
+	switch in.sub {
+	case miscMemoryInit, miscMemoryCopy, miscMemoryFill:
+		s.bulkOp(in, cost, bulkShift)
+	case miscTableInit, miscTableCopy, miscTableFill:
+		s.bulkOp(in, cost, 0)
+	case miscTableGrow:
+		s.growth(in, cost, tableElemUnits)
+	default:
+		s.spend(in.start, cost)
+	}
+}
+
+func (s *scanner) bulkOp(in *instr, cost, shift int64) {
+	s.spend(in.start, cost)
+	s.add(edit{at: in.start, kind: editBulk, arg: shift})
+	s.bulk, s.dirty, s.gap = true, true, 0
+	s.checks++
+}
+
+func (s *scanner) growth(in *instr, cost, units int64) {
+	s.spend(in.start, cost)
+	s.add(edit{at: in.start, kind: editBefore})
+	s.add(edit{at: in.end, kind: editAfter, arg: units})
+	s.grow, s.dirty = true, true
+	s.checks++
+}
+
+// call is a direct call: a small callee is paid for here and leaves the counter alone.
+func (s *scanner) call(r *reader, in *instr, cost int64) {
+	if f := int(in.arg) - len(s.m.imported); f >= 0 {
+		if f >= len(s.small) {
+			r.fail("it calls function %d, which does not exist", in.arg)
+			return
+		}
+		if units := s.small[f]; units >= 0 {
+			s.spend(in.start, cost+int64(units))
+			s.index(in)
+			return
+		}
+		s.callOut(r, in, cost, s.m.functions[f])
+		s.gap = 0 // the callee tests at its entry and returns soon after its last test
+		return
+	}
+	s.callOut(r, in, cost+costImport, s.m.imported[in.arg])
+}
+
+// callOut is a call whose callee uses the counter: it goes through the global. Many results cost what moving them costs.
+func (s *scanner) callOut(r *reader, in *instr, cost int64, typ uint32) {
+	if int(typ) >= len(s.m.types) {
+		r.fail("it calls by type %d, which does not exist", typ)
+		return
+	}
+	t := &s.m.types[typ]
+	s.spend(in.start, cost+int64(len(t.params)+len(t.results))/4)
+	if s.dirty {
+		s.add(edit{at: in.start, kind: editFlush})
+	}
+	if in.op == opCall {
+		s.index(in)
+	}
+	s.add(edit{at: in.end, kind: editReload})
+	s.dirty = false
+}
+
+// open begins a block, loop or if.
+func (s *scanner) open(r *reader, in *instr, cost int64) {
+	if s.dead+len(s.frames) >= maxNesting {
+		r.fail("blocks are nested more than %d deep", maxNesting)
+		return
+	}
+	params, results := 0, in.results
+	if in.block >= 0 {
+		if in.block >= int64(len(s.m.types)) {
+			r.fail("a block has type %d, which does not exist", in.block)
+			return
+		}
+		t := &s.m.types[in.block]
+		params, results = len(t.params), len(t.results)
+	}
+	f := frame{op: in.op, loop: in.op == opLoop, out: nowhere}
+	switch in.op {
+	case opBlock:
+		s.spend(in.start, int64(results))
+	case opIf:
+		s.spend(in.start, cost+int64(results))
+	}
+	f.point, f.cost0, f.spare0 = s.cur, s.points[s.cur].cost, s.points[s.cur].spare
+	f.startGap, f.startDirty = s.gap, s.dirty
+	s.frames = append(s.frames, f)
+	switch in.op {
+	case opIf:
+		s.escape(len(s.frames) - 1)
+	case opLoop:
+		s.loops++
+		if s.instrumented {
+			s.add(edit{at: in.end, kind: editLoop, arg: int64(len(s.points))})
+			s.checks++
+		}
+		s.cur = len(s.points)
+		s.points = append(s.points, point{cost: cost + int64(params), outermost: nowhere})
+		s.gap, s.dirty = cost+int64(params), true
+	}
+}
+
+// fall notes that control falls into the end of the innermost frame.
+func (s *scanner) fall(f *frame) {
+	if s.live {
+		f.reached = true
+		f.gap = max(f.gap, s.gap)
+		f.dirty = f.dirty || s.dirty
+	}
+}
+
+// turn goes from the first arm of an if to the second. Both arms are paid by the dearer one.
+func (s *scanner) turn(r *reader) {
+	f := &s.frames[len(s.frames)-1]
+	if f.op != opIf {
+		r.fail("else without if")
+		return
+	}
+	s.fall(f)
+	f.op = opElse
+	p := &s.points[f.point]
+	f.thenCost, f.thenSpar = p.cost, p.spare
+	p.cost, p.spare = f.cost0, f.spare0
+	p.outermost = min(p.outermost, f.out)
+	s.cur, s.gap, s.dirty, s.live = f.point, f.startGap, f.startDirty, true
+}
+
+// end closes the innermost frame.
+func (s *scanner) end(in *instr) {
+	f := &s.frames[len(s.frames)-1]
+	s.fall(f)
+	p := &s.points[f.point]
+	switch f.op {
+	case opIf: // the missing arm
+		f.reached = true
+		f.gap = max(f.gap, f.startGap)
+		f.dirty = f.dirty || f.startDirty
+	case opElse:
+		p.cost, p.spare = max(p.cost, f.thenCost), max(p.spare, f.thenSpar)
+	}
+	p.outermost = min(p.outermost, f.out)
+	s.cur, s.gap, s.dirty, s.live = f.point, f.gap, f.dirty, f.reached
+	if len(s.frames) > 1 {
+		up := &s.frames[len(s.frames)-2]
+		up.out = min(up.out, f.out)
+	} else {
+		s.exitFlush = s.live && s.dirty
+		if s.exitCheck = s.live && s.gap > exitUnits; s.exitCheck {
+			s.exitFlush = true
+			s.checks++
+		}
+	}
+	s.frames = s.frames[:len(s.frames)-1]
+}
