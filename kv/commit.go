@@ -119,6 +119,7 @@ type committer struct {
 	metrics *metrics
 	wire    *wire
 	heads   heads
+	subject atomic.Pointer[[]string] // a stream's subjects, as far as known; nil in a bucket
 
 	mu     sync.Mutex
 	queue  []*write
@@ -154,7 +155,7 @@ func (c *committer) enqueue(ctx context.Context, ws ...*write) error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
-		return ErrClosed
+		return errs.New(errs.Unavailable, "%s was deleted or its store closed: %w", c.stream, ErrClosed)
 	}
 	c.queue = append(c.queue, ws...)
 	c.mu.Unlock()

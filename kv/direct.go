@@ -137,5 +137,8 @@ func (s *Store) missing(stream string) error {
 	if closed {
 		return ErrClosed
 	}
+	if !s.srv.JetStreamEnabled() {
+		return errs.New(errs.Unavailable, "the server has given up on its disk (see the log): stream %s cannot be read", stream)
+	}
 	return errs.New(errs.NotFound, "stream %s does not exist", stream)
 }

@@ -95,6 +95,24 @@ func checkSubject(subject string, wild bool) error {
 	return nil
 }
 
+// matches reports whether a subject falls under a pattern with wildcards.
+func matches(pattern, subject string) bool {
+	for {
+		want, restPattern, morePattern := strings.Cut(pattern, ".")
+		if want == ">" {
+			return true
+		}
+		got, restSubject, moreSubject := strings.Cut(subject, ".")
+		if want != "*" && want != got || morePattern != moreSubject {
+			return false
+		}
+		if !morePattern {
+			return true
+		}
+		pattern, subject = restPattern, restSubject
+	}
+}
+
 const upperHex = "0123456789ABCDEF"
 
 // EscapeToken turns any text into one valid key token: letters, digits, '-', '_' and '/' stay, every other byte becomes

@@ -141,27 +141,25 @@ func TestMirrorReadsOwnWrites(t *testing.T) {
 func TestBucketAndMirrorProperty(t *testing.T) {
 	s := kvtest.Open(t)
 	n := 0
+	var buckets []*kv.Bucket
+	var mirrors []*kv.Mirror
+	for _, history := range []uint8{1, 5} {
+		b := bucket(t, s, kv.BucketConfig{Name: fmt.Sprint("p", history), History: history})
+		buckets, mirrors = append(buckets, b), append(mirrors, mirror(t, b, kv.MirrorConfig{Prefix: "a."}))
+	}
 	rapid.Check(t, func(rt *rapid.T) {
-		n++
+		n++ // every run has keys of its own
 		ctx := t.Context()
-		b, err := s.Bucket(ctx, kv.BucketConfig{Name: fmt.Sprintf("p%d", n), History: rapid.SampledFrom([]uint8{1, 5}).Draw(rt, "history")})
-		if err != nil {
-			rt.Fatal(err)
-		}
-		m, err := b.Mirror(ctx, kv.MirrorConfig{Prefix: "a."})
-		if err != nil {
-			rt.Fatal(err)
-		}
-		defer m.Close()
-		defer func() { _ = s.DeleteBucket(ctx, b.Name()) }()
+		which := rapid.IntRange(0, 1).Draw(rt, "bucket")
+		b, m := buckets[which], mirrors[which]
 		type cell struct {
 			value string
 			rev   uint64 // of the last write
 			live  bool
 		}
 		model := map[string]cell{}
-		keys := rapid.SampledFrom([]string{"a.x", "a.y", "a.y.z", "b", "c/d=e"})
-		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
+		keys := rapid.SampledFrom([]string{fmt.Sprintf("a.%d.x", n), fmt.Sprintf("a.%d.y", n), fmt.Sprintf("a.%d.y.z", n), fmt.Sprintf("b.%d.c/d=e", n)})
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			var ops []kv.Op
 			used := map[string]bool{}
 			fails := false
@@ -213,9 +211,10 @@ func TestBucketAndMirrorProperty(t *testing.T) {
 				}
 			}
 		}
-		list, err := b.List(ctx, "")
-		if err != nil {
-			rt.Fatal(err)
+		list, err := b.List(ctx, fmt.Sprintf("a.%d.", n))
+		more, err2 := b.List(ctx, fmt.Sprintf("b.%d.", n))
+		if err != nil || err2 != nil {
+			rt.Fatal(err, err2)
 		}
 		show := func(es []kv.Entry) map[string]string {
 			out := map[string]string{}
@@ -224,10 +223,10 @@ func TestBucketAndMirrorProperty(t *testing.T) {
 			}
 			return out
 		}
-		if diff := cmp.Diff(want, show(list)); diff != "" {
+		if diff := cmp.Diff(want, show(append(list, more...))); diff != "" {
 			rt.Fatalf("bucket (-model +bucket):\n%s", diff)
 		}
-		if diff := cmp.Diff(mirrored, show(m.List(""))); diff != "" {
+		if diff := cmp.Diff(mirrored, show(m.List(fmt.Sprintf("a.%d.", n)))); diff != "" {
 			rt.Fatalf("mirror (-model +mirror):\n%s", diff)
 		}
 	})

@@ -2,7 +2,7 @@ package kv
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -90,6 +90,10 @@ func (st *Stream) record(p *Publish) (record, error) {
 	if err := checkSubject(p.Subject, false); err != nil {
 		return record{}, err
 	}
+	// The server would store it wherever it belongs, and the caller would wait for another stream's answer.
+	if known := *st.writer.subject.Load(); !slices.ContainsFunc(known, func(pattern string) bool { return matches(pattern, p.Subject) }) {
+		return record{}, errs.New(errs.Invalid, "stream %s does not store the subject %q, only %s", st.name, p.Subject, strings.Join(known, ", "))
+	}
 	if len(p.Data) > MaxValue {
 		return record{}, errs.New(errs.Invalid, "a message on %q has %d bytes, at most %d are allowed: store it as a blob", p.Subject, len(p.Data), MaxValue)
 	}
@@ -107,7 +111,7 @@ func (st *Stream) record(p *Publish) (record, error) {
 	size := 0
 	for k, v := range p.Header {
 		if err := checkHeader(k, v); err != nil {
-			return record{}, errs.With(errs.Invalid, errors.Join(err))
+			return record{}, err
 		}
 		size += len(k) + len(v) + 4
 		r.header[k] = []string{v}

@@ -43,7 +43,8 @@ type Store struct {
 	ensure sync.Mutex // one create-or-update of a stream at a time
 
 	mu         sync.Mutex
-	closed     bool
+	closing    bool                  // no new mirrors and leases
+	closed     bool                  // no new writes
 	committers map[string]*committer // by stream name
 	parts      map[part]struct{}     // mirrors and leases, stopped by Close
 
@@ -133,6 +134,14 @@ func (s *Store) checkRecovered(ctx context.Context, names []string) error {
 	return nil
 }
 
+// Addr is the address that NATS clients reach, host:port; "" without Options.Listen.
+func (s *Store) Addr() string {
+	if a := s.srv.Addr(); a != nil {
+		return a.String()
+	}
+	return ""
+}
+
 // Close finishes the writes that are queued, releases leases, stops mirrors and shuts the server down. It is safe to call twice;
 // writes that come after it fail with ErrClosed.
 func (s *Store) Close() error {
@@ -142,6 +151,7 @@ func (s *Store) Close() error {
 
 func (s *Store) close() error {
 	s.mu.Lock()
+	s.closing = true
 	parts := make([]part, 0, len(s.parts))
 	for p := range s.parts {
 		parts = append(parts, p)
@@ -210,7 +220,7 @@ func (s *Store) dropCommitter(stream string) {
 func (s *Store) addPart(p part) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closing {
 		return ErrClosed
 	}
 	s.parts[p] = struct{}{}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -241,13 +240,7 @@ func TestOpenAfterInterruptedMaking(t *testing.T) {
 // Any NATS client reads and writes a bucket as an ordinary one, and weir sees its writes.
 func TestOrdinaryBucketToNATS(t *testing.T) {
 	ctx := t.Context()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
-	s, err := kv.Open(ctx, kv.Options{Dir: t.TempDir(), Listen: addr})
+	s, err := kv.Open(ctx, kv.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +252,7 @@ func TestOrdinaryBucketToNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	nc, err := nats.Connect("nats://" + addr)
+	nc, err := nats.Connect("nats://" + s.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}

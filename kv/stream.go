@@ -73,7 +73,7 @@ func (s *Store) Stream(ctx context.Context, c StreamConfig) (*Stream, error) {
 	}
 	for _, subject := range c.Subjects {
 		if err := checkSubject(subject, true); err != nil {
-			return nil, errs.With(errs.Invalid, err)
+			return nil, err
 		}
 		if strings.HasPrefix(subject, "$") || subject == ">" || strings.HasPrefix(subject, "*") {
 			return nil, errs.New(errs.Invalid, "stream %s: the subject %q would catch the server's own: begin with a word", c.Name, subject)
@@ -104,7 +104,7 @@ func (s *Store) Stream(ctx context.Context, c StreamConfig) (*Stream, error) {
 			want.Duplicates = min(dedupeWindow, c.MaxAge)
 		}
 	}
-	_, err := s.ensureStream(ctx, want, func(have *jetstream.StreamConfig) bool {
+	made, err := s.ensureStream(ctx, want, func(have *jetstream.StreamConfig) bool {
 		changed := !have.AllowAtomicPublish || !have.AllowDirect
 		have.AllowAtomicPublish, have.AllowDirect = true, true
 		for _, subject := range c.Subjects {
@@ -130,14 +130,15 @@ func (s *Store) Stream(ctx context.Context, c StreamConfig) (*Stream, error) {
 	if err != nil {
 		return nil, s.opError("open stream "+c.Name, err)
 	}
-	return s.stream(c.Name)
+	return s.stream(c.Name, made)
 }
 
-func (s *Store) stream(name string) (*Stream, error) {
+func (s *Store) stream(name string, x jetstream.Stream) (*Stream, error) {
 	w, err := s.committerOf(name, false)
 	if err != nil {
 		return nil, err
 	}
+	w.subject.Store(&x.CachedInfo().Config.Subjects)
 	return &Stream{store: s, name: name, writer: w}, nil
 }
 
@@ -171,14 +172,14 @@ func (s *Store) OpenStream(ctx context.Context, name string) (*Stream, error) {
 	}
 	ctx, cancel := withDefaultTimeout(ctx)
 	defer cancel()
-	_, err := s.js.Stream(ctx, name)
+	x, err := s.js.Stream(ctx, name)
 	if isNotFound(err) {
 		return nil, errs.New(errs.NotFound, "stream %s does not exist", name)
 	}
 	if err != nil {
 		return nil, s.opError("open stream "+name, err)
 	}
-	return s.stream(name)
+	return s.stream(name, x)
 }
 
 // DeleteStream removes a stream, its messages and its consumers, or answers errs.NotFound.

@@ -28,7 +28,8 @@ func stream(t testing.TB, s *kv.Store, c kv.StreamConfig) *kv.Stream {
 
 func TestStreamPublishAndRead(t *testing.T) {
 	ctx := t.Context()
-	st := stream(t, kvtest.Open(t), kv.StreamConfig{Name: "log", Subjects: []string{"log.>"}})
+	s := kvtest.Open(t)
+	st := stream(t, s, kv.StreamConfig{Name: "log", Subjects: []string{"log.>"}})
 	seq := must[uint64](t)
 	s1 := seq(st.Publish(ctx, kv.Publish{Subject: "log.a", Header: map[string]string{"Weir-Function": "f", "x-Mixed": "Ä b"}, Data: []byte("one")}))
 	s2 := seq(st.PublishBatch(ctx, []kv.Publish{{Subject: "log.b", Data: []byte("two")}, {Subject: "log.a", Header: map[string]string{"H": ""}, Data: []byte("three")}}))
@@ -61,8 +62,20 @@ func TestStreamPublishAndRead(t *testing.T) {
 		_, err := st.Publish(ctx, p)
 		wantKind(t, err, errs.Invalid)
 	}
-	_, err = st.Publish(ctx, kv.Publish{Subject: "elsewhere"})
-	wantKind(t, err, errs.NotFound)
+	// A subject of nobody's, and one of another stream's, which must not get it.
+	other := stream(t, s, kv.StreamConfig{Name: "other", Subjects: []string{"other.*"}})
+	for _, subject := range []string{"elsewhere", "log", "other.x"} {
+		_, err = st.Publish(ctx, kv.Publish{Subject: subject})
+		wantKind(t, err, errs.Invalid)
+		_, err = st.PublishBatch(ctx, []kv.Publish{{Subject: "log.a"}, {Subject: subject}})
+		wantKind(t, err, errs.Invalid)
+	}
+	if info, err := other.Info(ctx); err != nil || info.Messages != 0 {
+		t.Fatalf("%+v %v", info, err)
+	}
+	// A subject that another handle added is known to this one.
+	stream(t, s, kv.StreamConfig{Name: "log", Subjects: []string{"extra"}})
+	seq(st.Publish(ctx, kv.Publish{Subject: "extra"}))
 }
 
 func TestStreamPages(t *testing.T) {

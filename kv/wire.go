@@ -76,8 +76,8 @@ func (w *wire) message(r *record, demand uint64) *nats.Msg {
 	return m
 }
 
-// publish stores one message. An *apiError is the server's refusal; any other error leaves the outcome unknown unless it is
-// errs.NotFound.
+// publish stores one message. An *apiError is the server's refusal; after any other error that matches ErrUnknownOutcome it may
+// be stored.
 func (w *wire) publish(m *nats.Msg) (uint64, error) {
 	m.Reply = w.next()
 	if err := w.conn.PublishMsg(m); err != nil {
@@ -173,7 +173,7 @@ func (w *wire) ack() (uint64, error) {
 
 func parseAck(stream string, m *nats.Msg) (uint64, error) {
 	if len(m.Data) == 0 && m.Header.Get(headerStatus) == "503" {
-		return 0, errs.New(errs.NotFound, "stream %s does not exist", stream)
+		return 0, errs.New(errs.Unavailable, "nobody stores messages for stream %s: it was deleted, or the server has given up on its disk (see the log)", stream)
 	}
 	var ack struct {
 		Stream   string    `json:"stream"`
