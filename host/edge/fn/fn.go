@@ -41,18 +41,24 @@ func Register(s *httpd.Server, d Deps) {
 			continue // comes with GET
 		}
 		for _, p := range []string{"/fn/:name", "/fn/:name/*"} {
-			s.Add(httpd.Route{Method: m, Path: p, Protocol: "fn", MaxBody: d.MaxBody, Handle: func(c *httpd.Call) error { return Invoke(c, d.Functions, "/fn/") }})
+			s.Add(httpd.Route{Method: m, Path: p, Protocol: "fn", MaxBody: d.MaxBody, Handle: func(c *httpd.Call) error { return invoke(c, d.Functions, "/fn/", "") }})
 		}
 	}
 }
 
-// Invoke answers one call whose path is prefix, the function's name (parameter "name") and the path the function is shown.
-func Invoke(c *httpd.Call, f Invoker, prefix string) error {
+// APIHandler answers POST /api/v1/functions/{name}/invoke, which the rest room lists, as /fn/{name} is answered.
+func APIHandler(f Invoker) func(*httpd.Call) error {
+	return func(c *httpd.Call) error { return invoke(c, f, "/api/v1/functions/", "/invoke") }
+}
+
+// invoke answers one call whose path is prefix, the function's name (parameter "name"), suffix, and the path that the
+// function is shown.
+func invoke(c *httpd.Call, f Invoker, prefix, suffix string) error {
 	name, err := c.Param("name")
 	if err != nil {
 		return err
 	}
-	r, err := toRequest(c, prefix)
+	r, err := toRequest(c, prefix, suffix)
 	if err != nil {
 		return err
 	}
@@ -69,12 +75,12 @@ func Invoke(c *httpd.Call, f Invoker, prefix string) error {
 	return answer(c, name, resp)
 }
 
-func toRequest(c *httpd.Call, prefix string) (abi.Request, error) {
+func toRequest(c *httpd.Call, prefix, suffix string) (abi.Request, error) {
 	body, err := c.Body()
 	if err != nil {
 		return abi.Request{}, err
 	}
-	path, err := below(c.RawPath(), prefix)
+	path, err := below(c.RawPath(), prefix, suffix)
 	if err != nil {
 		return abi.Request{}, err
 	}
@@ -87,14 +93,15 @@ func toRequest(c *httpd.Call, prefix string) (abi.Request, error) {
 	return abi.Request{Kind: "http", Method: c.Method(), Path: path, Query: c.RawQuery(), Headers: h, Body: body}, nil
 }
 
-// below is the part of the path after prefix and the function's name, percent-decoded: "" or something that begins with '/'.
-func below(raw, prefix string) (string, error) {
+// below is the part of the path after prefix, the function's name and suffix, percent-decoded: "" or something that begins
+// with '/'.
+func below(raw, prefix, suffix string) (string, error) {
 	rest := strings.TrimPrefix(raw, prefix)
 	i := strings.IndexByte(rest, '/')
 	if i < 0 {
 		return "", nil
 	}
-	p, err := url.PathUnescape(rest[i:])
+	p, err := url.PathUnescape(strings.TrimPrefix(rest[i:], suffix))
 	if err != nil {
 		return "", errs.New(errs.Invalid, "path: %w", err)
 	}

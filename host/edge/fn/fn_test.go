@@ -56,7 +56,10 @@ func TestInvoke(t *testing.T) {
 			return abi.Response{}, errs.New(errs.Exhausted, "plugin ran out of memory")
 		},
 	}
-	_, url := httpdtest.Start(t, httpd.Options{}, func(s *httpd.Server) { Register(s, Deps{Functions: f}) })
+	_, url := httpdtest.Start(t, httpd.Options{}, func(s *httpd.Server) {
+		Register(s, Deps{Functions: f})
+		s.Add(httpd.Route{Method: "POST", Path: "/api/v1/functions/:name/invoke", Protocol: "rest", Handle: APIHandler(f)})
+	})
 	cases := []struct {
 		name, method, path, body string
 		status                   int
@@ -65,6 +68,7 @@ func TestInvoke(t *testing.T) {
 		{"whole request", "PUT", "/fn/echo/a%20b/c?x=%31&y", "hi", 201, "http|PUT|/a b/c|x=%31&y|[v]|hi"},
 		{"no path", "GET", "/fn/echo", "", 201, "http|GET||||"},
 		{"slash", "POST", "/fn/echo/", "", 201, "http|POST|/||"},
+		{"through the API", "POST", "/api/v1/functions/echo/invoke?q", "b", 201, "http|POST||q||b"},
 		{"zero status", "GET", "/fn/empty", "", 200, ""},
 		{"unknown", "GET", "/fn/none", "", 404, `function \"none\" not found`},
 		{"bad status", "GET", "/fn/status", "", 502, "status 99"},
@@ -109,7 +113,7 @@ func FuzzBelow(f *testing.F) {
 	f.Add("/fn/")
 	f.Add("//")
 	f.Fuzz(func(t *testing.T, raw string) {
-		p, err := below(raw, "/fn/")
+		p, err := below(raw, "/fn/", "")
 		if err != nil && !errs.Is(err, errs.Invalid) {
 			t.Fatal(err)
 		}
