@@ -71,6 +71,7 @@ type module struct {
 	types     []funcType
 	imported  []uint32 // type index of each imported function
 	functions []uint32 // type index of each defined function
+	constants []bool   // imported globals: whether a constant expression may read it
 	globals   int      // imported and defined
 	bodies    []body
 }
@@ -183,7 +184,7 @@ func (m *module) decodeImports() error {
 		case 2:
 			r.limits()
 		case 3:
-			r.globalType()
+			m.constants = append(m.constants, !r.globalType())
 			m.globals++
 		default:
 			r.fail("import %d is of kind %d, which is not of core 2", i, kind)
@@ -219,13 +220,15 @@ func (r *reader) tableType(limit uint32) (ref byte, least, most uint32, bounded 
 	return ref, least, most, bounded
 }
 
-func (r *reader) globalType() {
+func (r *reader) globalType() (mutable bool) {
 	if c := r.byte(); !valueType(c) {
 		r.fail("0x%02x is not a value type of core 2", c)
 	}
-	if c := r.byte(); c > 1 {
+	c := r.byte()
+	if c > 1 {
 		r.fail("0x%02x is no mutability", c)
 	}
+	return c == 1
 }
 
 func (m *module) decodeFunctions() error {
@@ -276,14 +279,15 @@ func (m *module) checkGlobals() error {
 	n := r.count(4, maxGlobals, "globals")
 	for i := 0; i < n && r.err == nil; i++ {
 		r.globalType()
-		r.constant(nil, nil)
+		m.constant(r, nil, nil)
 	}
 	m.globals += n
 	return r.done()
 }
 
-// constant reads a constant expression: one instruction and end. With a buffer it is copied there, functions shifted by s.
-func (r *reader) constant(out []byte, s func(uint32) uint32) []byte {
+// constant reads a constant expression: one instruction and end. With s it is copied to out, functions shifted by s. Which
+// globals it may read is checked here: the engine does that late, when an index beyond the module's own might have become valid.
+func (m *module) constant(r *reader, out []byte, s func(uint32) uint32) []byte {
 	from := r.pos
 	switch op := r.byte(); op {
 	case opI32Const:
@@ -295,7 +299,9 @@ func (r *reader) constant(out []byte, s func(uint32) uint32) []byte {
 	case opF64Const:
 		r.bytes(8)
 	case opGlobalGet:
-		r.u32()
+		if g := r.u32(); int64(g) >= int64(len(m.constants)) || !m.constants[g] {
+			r.fail("a constant expression reads global %d: only imported ones that cannot change are constant", g)
+		}
 	case opRefNull:
 		r.byte()
 	case opRefFunc:
@@ -369,11 +375,11 @@ func (m *module) checkData() error {
 	for i := 0; i < n && r.err == nil; i++ {
 		switch mode := r.u32(); mode {
 		case 0:
-			r.constant(nil, nil)
+			m.constant(r, nil, nil)
 		case 1:
 		case 2:
 			r.u32()
-			r.constant(nil, nil)
+			m.constant(r, nil, nil)
 		default:
 			r.fail("segment %d is of mode %d, which is not of core 2", i, mode)
 		}

@@ -199,19 +199,24 @@ type instr struct {
 	results    int
 }
 
-// next decodes one instruction. Encodings that the format allows but that engines are known to read differently (sub-opcodes
-// longer than necessary) are refused, so that what is scanned here is what the engine runs.
+// next decodes one instruction. Encodings that the format allows but that the engine reads differently (vector sub-opcodes
+// longer than necessary: wazero reads one byte) are refused, so that what is scanned here is what the engine runs.
 func (r *reader) next(in *instr) {
 	in.start = r.pos
 	in.op = r.byte()
 	in.sub, in.arg, in.argAt = 0, 0, 0
 	k := plain[in.op]
 	if k.imm == immPrefix {
-		in.sub = r.byte()
 		switch {
-		case in.op == opMisc && int(in.sub) < len(misc):
-			k = misc[in.sub]
+		case in.op == opMisc: // engines agree that this one is a number of any length
+			if sub := r.u32(); sub < uint32(len(misc)) {
+				in.sub = byte(sub)
+				k = misc[sub]
+			} else {
+				k.imm = immBad
+			}
 		case in.op == opVector:
+			in.sub = r.byte()
 			k = vector[in.sub]
 			if in.sub >= 0x80 && r.byte() != 1 {
 				k.imm = immBad

@@ -88,7 +88,6 @@ func (m *module) shift(f uint32) uint32 {
 func (m *module) rewrite(o Options) ([]byte, Report, error) {
 	var report Report
 	e := &emitter{m: m, refill: uint32(len(m.imported)), global: uint32(m.globals), wraps: map[string]uint32{}}
-	types := len(m.types)
 	refillType := e.typeOf([]byte{0x7e}, []byte{0x7e})
 	code, err := e.code(&report)
 	if err != nil {
@@ -142,7 +141,6 @@ func (m *module) rewrite(o Options) ([]byte, Report, error) {
 			out = appendSection(out, id, b)
 		}
 	}
-	_ = types
 	for _, c := range m.customs {
 		switch {
 		case c.name == "name":
@@ -205,7 +203,7 @@ func (m *module) globalSection() ([]byte, error) {
 		n = int(r.u32())
 		for range n {
 			b = append(b, r.byte(), r.byte())
-			b = r.constant(b, m.shift)
+			b = m.constant(r, b, m.shift)
 		}
 		if err := r.done(); err != nil {
 			return nil, err
@@ -256,7 +254,7 @@ func (m *module) elements(shift func(uint32) uint32) ([]byte, error) {
 			if form&2 != 0 {
 				b = appendU32(b, r.u32())
 			}
-			b = r.constant(b, shift)
+			b = m.constant(r, b, shift)
 		}
 		if form&3 != 0 { // element kind or reference type
 			c := r.byte()
@@ -274,7 +272,7 @@ func (m *module) elements(shift func(uint32) uint32) ([]byte, error) {
 			if form&4 == 0 {
 				b = appendU32(b, shift(r.u32()))
 			} else {
-				b = r.constant(b, shift)
+				b = m.constant(r, b, shift)
 			}
 		}
 	}
