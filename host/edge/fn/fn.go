@@ -34,8 +34,12 @@ type Deps struct {
 
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
-// Register adds /fn/{function} and everything below it to the server.
+// Register adds /fn/{function} and everything below it to the server, and POST /api/v1/functions/{name}/invoke, which the
+// rest room describes.
 func Register(s *httpd.Server, d Deps) {
+	s.Add(httpd.Route{Method: "POST", Path: "/api/v1/functions/:name/invoke", Protocol: "rest", MaxBody: d.MaxBody, Handle: func(c *httpd.Call) error {
+		return invoke(c, d.Functions, "/api/v1/functions/", "/invoke")
+	}})
 	for _, m := range methods {
 		if m == "HEAD" {
 			continue // comes with GET
@@ -44,11 +48,6 @@ func Register(s *httpd.Server, d Deps) {
 			s.Add(httpd.Route{Method: m, Path: p, Protocol: "fn", MaxBody: d.MaxBody, Handle: func(c *httpd.Call) error { return invoke(c, d.Functions, "/fn/", "") }})
 		}
 	}
-}
-
-// APIHandler answers POST /api/v1/functions/{name}/invoke, which the rest room lists, as /fn/{name} is answered.
-func APIHandler(f Invoker) func(*httpd.Call) error {
-	return func(c *httpd.Call) error { return invoke(c, f, "/api/v1/functions/", "/invoke") }
 }
 
 // invoke answers one call whose path is prefix, the function's name (parameter "name"), suffix, and the path that the

@@ -56,10 +56,7 @@ func TestInvoke(t *testing.T) {
 			return abi.Response{}, errs.New(errs.Exhausted, "plugin ran out of memory")
 		},
 	}
-	_, url := httpdtest.Start(t, httpd.Options{}, func(s *httpd.Server) {
-		Register(s, Deps{Functions: f})
-		s.Add(httpd.Route{Method: "POST", Path: "/api/v1/functions/:name/invoke", Protocol: "rest", Handle: APIHandler(f)})
-	})
+	_, url := httpdtest.Start(t, httpd.Options{}, func(s *httpd.Server) { Register(s, Deps{Functions: f}) })
 	cases := []struct {
 		name, method, path, body string
 		status                   int

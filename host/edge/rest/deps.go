@@ -7,7 +7,6 @@ import (
 
 	"github.com/weir-ml/weir/functions"
 	"github.com/weir-ml/weir/host/datasets"
-	"github.com/weir-ml/weir/host/edge/httpd"
 	"github.com/weir-ml/weir/host/gates"
 	"github.com/weir-ml/weir/host/monitor"
 	"github.com/weir-ml/weir/host/resource"
@@ -23,7 +22,6 @@ type Deps struct {
 	Blobs       Blobs
 	Plugins     Plugins
 	Functions   *functions.Service
-	Invoke      func(*httpd.Call) error // fn.APIHandler
 	Datasets    *datasets.Service
 	Events      Events
 	Models      *serving.Service

@@ -38,8 +38,6 @@ func (a *api) getFunction(c *httpd.Call) error {
 	return answer(c, 200, st, err)
 }
 
-func (a *api) invoke(c *httpd.Call) error { return a.d.Invoke(c) }
-
 func (a *api) deadLetters(c *httpd.Call) error {
 	name, err := c.Param("name")
 	if err != nil {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"os"
 
 	"github.com/weir-ml/weir/functions"
 	"github.com/weir-ml/weir/host/datasets"
@@ -22,7 +23,7 @@ type operation struct {
 	status       int
 	response     any // nil = no body
 	upload       bool
-	handle       func(*api, *httpd.Call) error
+	handle       func(*api, *httpd.Call) error // nil: the fn room answers
 }
 
 type param struct{ name, kind, doc string } // kind: string, integer, boolean
@@ -69,7 +70,7 @@ var operations = []operation{
 
 	{"GET", "/api/v1/functions", "functions", "Status of all functions", nil, nil, nil, 200, Items[functions.Status]{}, false, (*api).listFunctions},
 	{"GET", "/api/v1/functions/:name", "functions", "Status of one function", nil, nil, nil, 200, functions.Status{}, false, (*api).getFunction},
-	{"POST", "/api/v1/functions/:name/invoke", "functions", "Invoke a function, as /fn/{name} does", nil, nil, media(anyBytes), 200, media(anyBytes), false, (*api).invoke},
+	{"POST", "/api/v1/functions/:name/invoke", "functions", "Invoke a function, as /fn/{name} does", nil, nil, media(anyBytes), 200, media(anyBytes), false, nil},
 	{"GET", "/api/v1/functions/:name/dead-letters", "functions", "Events that the function gave up on, oldest first", []param{{"from", "integer", "The first sequence; 0 = the oldest"}, limitParam}, nil, nil, 200, Items[functions.DeadLetter]{}, false, (*api).deadLetters},
 	{"POST", "/api/v1/functions/:name/dead-letters/:seq/replay", "functions", "Send a dead letter through the function again", nil, nil, nil, 200, Replayed{}, false, (*api).replay},
 
@@ -104,6 +105,9 @@ type api struct{ d Deps }
 func Register(s *httpd.Server, d Deps) {
 	a := &api{d}
 	for _, o := range operations {
+		if o.handle == nil {
+			continue
+		}
 		var limit int64
 		if o.upload {
 			limit = d.UploadLimit
@@ -120,4 +124,8 @@ func Register(s *httpd.Server, d Deps) {
 	}})
 }
 
-func (a *api) info(c *httpd.Call) error { return c.JSON(200, a.d.Info()) }
+func (a *api) info(c *httpd.Call) error {
+	i := a.d.Info()
+	i.PID = os.Getpid()
+	return c.JSON(200, i)
+}
