@@ -1,0 +1,229 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/weir-ml/weir/host/errs"
+	"github.com/weir-ml/weir/host/plugin"
+	"github.com/weir-ml/weir/host/schema"
+	"github.com/weir-ml/weir/kv"
+	"github.com/weir-ml/weir/plugins"
+)
+
+// PluginSpec is what a manifest of kind Plugin says: which bytes the name stands for, and their limits.
+type PluginSpec struct {
+	Description string `json:"description,omitempty"`
+	// Blob is the digest of the module's bytes in the blob store. `weir apply` writes it when the manifest says `file`.
+	Blob string `json:"blob"`
+	// Limits bound each instance and pool; what is left out takes the host's defaults, and nothing exceeds the operator's ceilings.
+	Limits PluginLimits `json:"limits,omitzero"`
+}
+
+// PluginLimits are a plugin's limits in a manifest.
+type PluginLimits struct {
+	MemoryBytes  int64           `json:"memory_bytes,omitempty"`  // linear memory of one instance
+	Timeout      schema.Duration `json:"timeout,omitempty"`       // one call into the guest
+	MaxInstances int             `json:"max_instances,omitempty"` // at once
+	IdleAfter    schema.Duration `json:"idle_after,omitempty"`    // an instance unused this long is closed
+}
+
+func (l PluginLimits) engine() plugin.Limits {
+	return plugin.Limits{MemoryBytes: l.MemoryBytes, Timeout: l.Timeout.Std(), MaxInstances: l.MaxInstances, IdleAfter: l.IdleAfter.Std()}
+}
+
+// Validate checks the spec alone.
+func (s PluginSpec) Validate() error {
+	if s.Blob == "" {
+		return errs.New(errs.Invalid, "spec.blob is missing: give the digest of an uploaded module, or let `weir apply` upload spec.file")
+	}
+	if _, err := schema.ParseDigest(s.Blob); err != nil {
+		return errs.New(errs.Invalid, "spec.blob: %w", err)
+	}
+	if s.Limits.MemoryBytes < 0 || s.Limits.MaxInstances < 0 {
+		return errs.New(errs.Invalid, "spec.limits: a limit is negative")
+	}
+	return nil
+}
+
+// catalog knows which bytes a plugin's name or digest stands for, and opens them: applied Plugin resources first, then the
+// built-in ones. It is safe for concurrent use.
+type catalog struct {
+	host    *plugin.Host
+	blobs   *kv.Blobs
+	ceiling plugin.Limits // the operator's; asking for more is refused
+
+	mu      sync.RWMutex
+	applied map[string]PluginSpec
+	builtin map[string]plugins.Artifact // by name
+}
+
+func newCatalog(host *plugin.Host, blobs *kv.Blobs, ceiling plugin.Limits) *catalog {
+	c := &catalog{host: host, blobs: blobs, ceiling: ceiling, applied: map[string]PluginSpec{}, builtin: map[string]plugins.Artifact{}}
+	for _, a := range plugins.Builtin() {
+		c.builtin[a.Name] = a
+	}
+	return c
+}
+
+// resolved is what a reference stands for.
+type resolved struct {
+	digest string
+	limits plugin.Limits
+	wasm   []byte // set for built-in plugins
+}
+
+// resolve finds a plugin by name or digest.
+func (c *catalog) resolve(ref string) (resolved, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if s, ok := c.applied[ref]; ok {
+		return resolved{digest: s.Blob, limits: s.Limits.engine()}, nil
+	}
+	if a, ok := c.builtin[ref]; ok {
+		return resolved{digest: a.Digest, wasm: a.Wasm}, nil
+	}
+	if strings.HasPrefix(ref, "sha256:") {
+		for _, a := range c.builtin {
+			if a.Digest == ref {
+				return resolved{digest: ref, wasm: a.Wasm}, nil
+			}
+		}
+		if _, err := schema.ParseDigest(ref); err != nil {
+			return resolved{}, err
+		}
+		return resolved{digest: ref}, nil
+	}
+	return resolved{}, errs.New(errs.NotFound, "plugin %q does not exist; known: %s. Push it with `weir plugin push`", ref, strings.Join(c.namesLocked(), ", "))
+}
+
+func (c *catalog) namesLocked() []string {
+	names := map[string]bool{}
+	for n := range c.builtin {
+		names[n] = true
+	}
+	for n := range c.applied {
+		names[n] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// names lists every plugin that can be referred to, sorted.
+func (c *catalog) names() []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.namesLocked()
+}
+
+// bytes reads the module; a digest that nobody uploaded is errs.NotFound.
+func (c *catalog) bytes(ctx context.Context, r resolved) ([]byte, error) {
+	if r.wasm != nil {
+		return r.wasm, nil
+	}
+	wasm, err := c.blobs.ReadAll(ctx, r.digest)
+	if err != nil {
+		return nil, errs.New(errs.KindOf(err), "plugin module: %w", err)
+	}
+	return wasm, nil
+}
+
+// open makes a plugin ready with its parameters. over's non-zero limits win over the resource's.
+func (c *catalog) open(ctx context.Context, ref string, params json.RawMessage, over plugin.Limits) (*plugin.Plugin, error) {
+	r, err := c.resolve(ref)
+	if err != nil {
+		return nil, err
+	}
+	wasm, err := c.bytes(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	l := r.limits
+	if over.MemoryBytes > 0 {
+		l.MemoryBytes = over.MemoryBytes
+	}
+	if over.Timeout > 0 {
+		l.Timeout = over.Timeout
+	}
+	if over.IdleAfter > 0 {
+		l.IdleAfter = over.IdleAfter
+	}
+	if err := c.allow(l); err != nil {
+		return nil, err
+	}
+	return c.host.Open(ctx, wasm, params, l)
+}
+
+// allow refuses limits beyond the operator's ceilings.
+func (c *catalog) allow(l plugin.Limits) error {
+	switch {
+	case l.MemoryBytes > c.ceiling.MemoryBytes:
+		return errs.New(errs.Invalid, "memory limit of %d bytes is above the operator's ceiling of %d (plugin_memory_bytes)", l.MemoryBytes, c.ceiling.MemoryBytes)
+	case l.Timeout > c.ceiling.Timeout:
+		return errs.New(errs.Invalid, "timeout of %s is above the operator's ceiling of %s (plugin_timeout)", l.Timeout, c.ceiling.Timeout)
+	case l.MaxInstances > c.ceiling.MaxInstances:
+		return errs.New(errs.Invalid, "max_instances of %d is above the operator's ceiling of %d (plugin_max_instances)", l.MaxInstances, c.ceiling.MaxInstances)
+	}
+	return nil
+}
+
+// inspect describes a plugin by name or digest.
+func (c *catalog) inspect(ctx context.Context, ref string) (plugin.Info, error) {
+	r, err := c.resolve(ref)
+	if err != nil {
+		return plugin.Info{}, err
+	}
+	wasm, err := c.bytes(ctx, r)
+	if err != nil {
+		return plugin.Info{}, err
+	}
+	return c.host.Inspect(ctx, wasm)
+}
+
+// check compiles the module and asks what it is, so that a broken one is refused before anything is stored.
+func (c *catalog) check(ctx context.Context, _ string, s PluginSpec) error {
+	if err := c.allow(s.Limits.engine()); err != nil {
+		return fmt.Errorf("spec.limits: %w", err)
+	}
+	wasm, err := c.blobs.ReadAll(ctx, s.Blob)
+	if err != nil {
+		return errs.New(errs.Invalid, "spec.blob: %w: upload the module first", err)
+	}
+	_, err = c.host.Inspect(ctx, wasm)
+	return err
+}
+
+func (c *catalog) apply(_ context.Context, name string, s PluginSpec) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.applied[name] = s
+	return nil
+}
+
+func (c *catalog) remove(_ context.Context, name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.applied, name)
+	return nil
+}
+
+// isBuiltin tells of names that can be referred to without a Plugin resource: built-in plugins, and digests, whose bytes
+// are looked for when the plugin is opened.
+func (c *catalog) isBuiltin(name string) bool {
+	if _, ok := c.builtin[name]; ok {
+		return true
+	}
+	_, err := schema.ParseDigest(name)
+	return err == nil
+}
+
+func (c *catalog) isApplied(name string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	_, ok := c.applied[name]
+	return ok
+}

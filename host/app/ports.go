@@ -1,0 +1,140 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/weir-ml/weir/functions"
+	"github.com/weir-ml/weir/host/datasets"
+	"github.com/weir-ml/weir/host/edge/rest"
+	"github.com/weir-ml/weir/host/gates"
+	"github.com/weir-ml/weir/host/monitor"
+	"github.com/weir-ml/weir/host/onnx"
+	"github.com/weir-ml/weir/host/plugin"
+	"github.com/weir-ml/weir/host/schema"
+	"github.com/weir-ml/weir/host/serving"
+	"github.com/weir-ml/weir/sdk/abi"
+)
+
+// The small interfaces that rooms declare, filled. Each is a rename of what another room does; none decides anything.
+
+type datasetPlugins struct{ *catalog }
+
+var _ datasets.Plugins = datasetPlugins{}
+
+func (c datasetPlugins) OpenTransformer(ctx context.Context, ref string, params json.RawMessage) (datasets.Transformer, error) {
+	return c.open(ctx, ref, params, plugin.Limits{})
+}
+
+type servingPlugins struct{ *catalog }
+
+var _ serving.Plugins = servingPlugins{}
+
+func (c servingPlugins) OpenTransform(ctx context.Context, ref string, params json.RawMessage) (serving.Transformer, error) {
+	return c.open(ctx, ref, params, plugin.Limits{})
+}
+
+type gatePlugins struct{ *catalog }
+
+var _ gates.Judges = gatePlugins{}
+
+func (c gatePlugins) Open(ctx context.Context, ref string, params json.RawMessage) (gates.Judge, error) {
+	return c.open(ctx, ref, params, plugin.Limits{})
+}
+
+type functionPlugins struct{ *catalog }
+
+var _ functions.Plugins = functionPlugins{}
+
+func (c functionPlugins) Open(ctx context.Context, ref string, params json.RawMessage, l functions.Limits) (functions.Plugin, error) {
+	p, err := c.open(ctx, ref, params, plugin.Limits{MemoryBytes: l.MemoryBytes, Timeout: l.Timeout, IdleAfter: l.IdleAfter})
+	if err != nil {
+		return nil, err
+	}
+	return functionPlugin{p}, nil
+}
+
+type functionPlugin struct{ *plugin.Plugin }
+
+func (p functionPlugin) Stats() functions.PoolStats { return functions.PoolStats(p.Plugin.Stats()) }
+
+type modelLoader struct{ *onnx.Runtime }
+
+var _ serving.Loader = modelLoader{}
+
+func (l modelLoader) Load(ctx context.Context, model []byte, o serving.LoadOptions) (serving.Executor, error) {
+	return l.Runtime.Load(ctx, model, onnx.SessionOptions{Device: o.Device, DeviceID: o.DeviceID, IntraOpThreads: o.Threads, Strict: o.Strict})
+}
+
+// predictor lets functions predict.
+type predictor struct{ *serving.Service }
+
+var _ functions.Predictor = predictor{}
+
+func (p predictor) Predict(ctx context.Context, model string, in *abi.Batch) (functions.Prediction, error) {
+	r, err := p.Service.Predict(ctx, serving.PredictRequest{Model: model, Rows: in})
+	if err != nil {
+		return functions.Prediction{}, err
+	}
+	out, err := r.Columns()
+	if err != nil {
+		return functions.Prediction{}, err
+	}
+	return functions.Prediction{Outputs: out, ModelVersion: r.Version, BatchSize: r.BatchSize}, nil
+}
+
+type metricPlugins struct{ *catalog }
+
+var _ monitor.Metrics = metricPlugins{}
+
+func (c metricPlugins) Open(ctx context.Context, ref string, params json.RawMessage) (monitor.MetricPlugin, error) {
+	p, err := c.open(ctx, ref, params, plugin.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	return metricPlugin{p}, nil
+}
+
+type metricPlugin struct{ *plugin.Plugin }
+
+func (p metricPlugin) Metric(ctx context.Context) (monitor.Metric, error) {
+	return p.Plugin.Metric(ctx)
+}
+
+type monitorDatasets struct{ *datasets.Service }
+
+var _ monitor.Datasets = monitorDatasets{}
+
+func (d monitorDatasets) Get(ctx context.Context, ref string) (monitor.Dataset, error) {
+	v, err := d.Service.Get(ctx, ref)
+	if err != nil {
+		return monitor.Dataset{}, err
+	}
+	return monitor.Dataset{Ref: v.Ref(), Digest: schema.Digest(v.Digest), Rows: v.Rows, Columns: v.Columns}, nil
+}
+
+// restPlugins shows plugins to the API.
+type restPlugins struct{ *catalog }
+
+var _ rest.Plugins = restPlugins{}
+
+func (c restPlugins) Inspect(ctx context.Context, wasm []byte) (rest.PluginInfo, error) {
+	i, err := c.host.Inspect(ctx, wasm)
+	return pluginInfo(i), err
+}
+
+func (c restPlugins) Plugin(ctx context.Context, ref string) (rest.PluginInfo, error) {
+	i, err := c.inspect(ctx, ref)
+	info := pluginInfo(i)
+	if _, byDigest := schema.ParseDigest(ref); byDigest != nil {
+		info.Name = ref
+	}
+	info.BuiltIn = c.isBuiltin(ref) && !c.isApplied(ref)
+	return info, err
+}
+
+func (c restPlugins) Names() []string { return c.names() }
+
+func pluginInfo(i plugin.Info) rest.PluginInfo {
+	return rest.PluginInfo{Digest: i.Digest, Size: i.Size, Description: i.Description, Exports: i.Exports}
+}
