@@ -49,17 +49,21 @@ func (m *model) arrange(in []schema.Tensor, columns []string) (ordered []schema.
 	if !m.batchable {
 		return ordered, rows, "", nil
 	}
+	if rows == 0 {
+		return nil, 0, "", errs.New(errs.Invalid, "the request has no rows")
+	}
 	var keys strings.Builder
 	for i, t := range ordered {
 		if t.Shape[0] != int64(rows) {
 			return nil, 0, "", errs.New(errs.Invalid, "input %q has %d rows, input %q has %d", t.Name, t.Shape[0], ordered[0].Name, rows)
 		}
+		if rows > m.spec.Batching.MaxBatchSize && schema.Elements(t.Shape) == 0 {
+			// Rows without elements cost the sender nothing, however many they are.
+			return nil, 0, "", errs.New(errs.Invalid, "input %q has shape %v: %d rows with nothing in them", t.Name, t.Shape, rows)
+		}
 		if m.freeShapes[i] {
 			keys.WriteString(shapeKey(t.Shape))
 		}
-	}
-	if rows == 0 {
-		return nil, 0, "", errs.New(errs.Invalid, "the request has no rows")
 	}
 	return ordered, rows, keys.String(), nil
 }

@@ -16,6 +16,10 @@ type feeder struct {
 	// each input takes the column of its own name.
 	matrix bool
 	width  int // elements a row, or -1: any
+	// fields are columns known to fit, so that batches of them need no more checking, and names are what errors call the matrix's
+	// columns then.
+	fields []abi.Field
+	names  []string
 }
 
 // plan settles how columns feed this model, and refuses a preprocess step whose columns cannot.
@@ -37,7 +41,38 @@ func (m *model) plan() (feeder, error) {
 	if len(fields) == 0 {
 		return f, nil // a plugin without declared outputs is judged by what it gives
 	}
-	return f, m.fits(f, fields)
+	if err := m.fits(f, fields); err != nil {
+		return f, err
+	}
+	f.fields, f.names = fields, matrixNames(fields)
+	return f, nil
+}
+
+// matrixNames names each element of a matrix's row: a vector column has as many as its size.
+func matrixNames(fields []abi.Field) []string {
+	var names []string
+	for _, f := range fields {
+		if f.ListSize == 0 {
+			names = append(names, f.Name)
+		}
+		for k := range f.ListSize {
+			names = append(names, fmt.Sprintf("%s[%d]", f.Name, k))
+		}
+	}
+	return names
+}
+
+// are reports whether a batch has exactly these columns in this order.
+func are(b *abi.Batch, fields []abi.Field) bool {
+	if len(b.Columns) != len(fields) {
+		return false
+	}
+	for i := range fields {
+		if b.Columns[i].Field != fields[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // fits checks columns against the model's inputs.
@@ -78,22 +113,16 @@ func (m *model) fits(f feeder, fields []abi.Field) error {
 // tensors makes the model's inputs of a batch of columns. names are the matrix's columns, for errors. A null becomes NaN, and is
 // refused where NaN is, or where the input's type has none.
 func (m *model) tensors(b *abi.Batch) (in []schema.Tensor, names []string, err error) {
-	if err := m.fits(m.feed, b.Fields()); err != nil {
-		return nil, nil, err
+	names = m.feed.names
+	if !are(b, m.feed.fields) {
+		fields := b.Fields()
+		if err := m.fits(m.feed, fields); err != nil {
+			return nil, nil, err
+		}
+		names = matrixNames(fields)
 	}
 	if m.feed.matrix {
-		t := schema.Tensor{Name: m.inputs[0].Name, Type: m.inputs[0].Type}
-		width := 0
-		for i := range b.Columns {
-			if n := b.Columns[i].ListSize; n > 0 {
-				for k := range n {
-					names = append(names, fmt.Sprintf("%s[%d]", b.Columns[i].Name, k))
-				}
-			} else {
-				names = append(names, b.Columns[i].Name)
-			}
-			width += max(1, b.Columns[i].ListSize)
-		}
+		t, width := schema.Tensor{Name: m.inputs[0].Name, Type: m.inputs[0].Type}, len(names)
 		t.Shape = m.shape(m.inputs[0], b.Rows, width)
 		if t.Data, err = newData(t.Type, b.Rows*width); err != nil {
 			return nil, nil, err
@@ -269,7 +298,7 @@ func fillNumbers[T any](dst []T, rows, width, at int, c *abi.Column, convert fun
 // conform gives a batch the columns, order and types that a plugin declares; other columns are dropped. Numbers convert where
 // the value survives (a float becomes an integer only when it is whole).
 func conform(b *abi.Batch, want []abi.Field, whose string) (*abi.Batch, error) {
-	if len(want) == 0 {
+	if len(want) == 0 || are(b, want) {
 		return b, nil
 	}
 	out := &abi.Batch{Rows: b.Rows, Columns: make([]abi.Column, len(want))}

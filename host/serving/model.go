@@ -122,6 +122,9 @@ func (m *model) batchSize() (int, error) {
 
 func (m *model) openSteps(ctx context.Context, plugins Plugins) error {
 	open := func(what string, s *Step) (t Transformer, sc abi.Schema, err error) {
+		if plugins == nil {
+			return nil, sc, errs.New(errs.Unimplemented, "%s plugin %q: this server runs no plugins", what, s.Plugin)
+		}
 		if t, err = plugins.OpenTransform(ctx, s.Plugin, s.Parameters); err != nil {
 			return nil, sc, wrap(err, "%s plugin %q", what, s.Plugin)
 		}

@@ -119,9 +119,14 @@ func (s *Service) Close() error {
 // already is not loaded again. Errors: errs.Invalid for a bad spec or model, errs.NotFound for a missing blob or plugin,
 // errs.Unavailable when the library or a required GPU is not there.
 func (s *Service) Apply(ctx context.Context, name string, spec ModelSpec) error {
-	return s.apply(ctx, name, spec, func(ctx context.Context, digest string) ([]byte, error) {
-		return s.o.Blobs.ReadAll(ctx, digest)
-	}, "")
+	return s.apply(ctx, name, spec, s.stored, "")
+}
+
+func (s *Service) stored(ctx context.Context, digest string) ([]byte, error) {
+	if s.o.Blobs == nil {
+		return nil, errs.New(errs.Unimplemented, "this server keeps no blobs")
+	}
+	return s.o.Blobs.ReadAll(ctx, digest)
 }
 
 type reader func(ctx context.Context, digest string) ([]byte, error)
@@ -238,7 +243,7 @@ func (s *Service) Check(ctx context.Context, name string, spec ModelSpec) error 
 	if err != nil {
 		return wrap(err, "model %q", name)
 	}
-	blob, err := s.o.Blobs.ReadAll(ctx, full.Blob)
+	blob, err := s.stored(ctx, full.Blob)
 	if err != nil {
 		return wrap(err, "model %q: blob %s", name, full.Blob)
 	}
@@ -364,43 +369,4 @@ func (e *entry) status(name string) ModelStatus {
 		st.PostprocessDigest = m.post.Digest()
 	}
 	return st
-}
-
-// InferRequest is raw tensors for a model: no pre- or post-processing. Version "" is the serving one; Outputs empty is all.
-// The tensors' memory is the caller's again when Infer returns.
-type InferRequest struct {
-	Model, Version string
-	Inputs         []schema.Tensor
-	Outputs        []string
-}
-
-// InferResponse is a model's answer. BatchSize is the rows of the run that the request was part of.
-type InferResponse struct {
-	Version        string
-	Outputs        []schema.Tensor
-	BatchSize      int
-	Queue, Compute time.Duration
-}
-
-// Infer runs a model. Errors: errs.NotFound for an unknown model or version, errs.Invalid for tensors that do not fit,
-// errs.Exhausted when the queue is full, errs.Unavailable when the model is not loaded, and the context's own.
-func (s *Service) Infer(ctx context.Context, req InferRequest) (InferResponse, error) {
-	m, err := s.acquire(req.Model, req.Version)
-	if err != nil {
-		return InferResponse{}, err
-	}
-	defer m.release()
-	for _, o := range req.Outputs {
-		if find(m.outputs, o) < 0 {
-			err := errs.New(errs.Invalid, "unknown output %q: model %q gives %s", o, req.Model, describe(m.outputs))
-			m.meters.answered(0, err)
-			return InferResponse{}, err
-		}
-	}
-	res, err := m.infer(ctx, req.Inputs, nil)
-	m.meters.answered(res.queue, err)
-	if err != nil {
-		return InferResponse{}, err
-	}
-	return InferResponse{Version: m.spec.Version, Outputs: selectOutputs(res.out, req.Outputs), BatchSize: res.batch, Queue: res.queue, Compute: res.compute}, nil
 }
