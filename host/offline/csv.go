@@ -1,12 +1,12 @@
 package offline
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -32,13 +32,9 @@ type csvShape struct {
 // It decides the delimiter too (the one of , ; tab | that the header holds most of), so that DuckDB's own guesses, which
 // turn one ragged line into another dialect, are never asked for. The dialect is RFC 4180's: quotes double inside quotes.
 func scanCSV(what string, r io.Reader) (csvShape, error) {
-	br := bufio.NewReaderSize(r, maxHeader)
-	if b, _ := br.Peek(3); bytes.Equal(b, []byte("\xef\xbb\xbf")) {
-		_, _ = br.Discard(3)
-	}
-	head, err := br.Peek(maxHeader)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return csvShape{}, fmt.Errorf("%s: %w", what, err)
+	head, rest, err := readHead(what, r)
+	if err != nil {
+		return csvShape{}, err
 	}
 	if len(head) == 0 {
 		return csvShape{}, errs.New(errs.Invalid, "%s is empty: a CSV file starts with a header line", what)
@@ -47,19 +43,20 @@ func scanCSV(what string, r io.Reader) (csvShape, error) {
 	if err != nil {
 		return csvShape{}, err
 	}
-	s := scanner{what: what, shape: &sh, line: 1, recordLine: 1}
-	buf := make([]byte, 256<<10)
-	for {
-		n, err := br.Read(buf)
-		if ferr := s.feed(buf[:n]); ferr != nil {
-			return csvShape{}, ferr
+	s := newScanner(what, &sh)
+	err = s.feed(head)
+	for buf := make([]byte, 64<<10); err == nil && rest; {
+		var n int
+		var rerr error
+		n, rerr = r.Read(buf)
+		if err = s.feed(buf[:n]); err == nil && rerr != nil {
+			if rest = false; !errors.Is(rerr, io.EOF) {
+				err = fmt.Errorf("%s: %w", what, rerr)
+			}
 		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return csvShape{}, fmt.Errorf("%s: %w", what, err)
-		}
+	}
+	if err != nil {
+		return csvShape{}, err
 	}
 	if err := s.end(); err != nil {
 		return csvShape{}, err
@@ -70,25 +67,55 @@ func scanCSV(what string, r io.Reader) (csvShape, error) {
 	return sh, nil
 }
 
-// scanHeader finds the delimiter and the names in the first record of head.
-func scanHeader(what string, head []byte) (csvShape, error) {
-	if i := bytes.IndexByte(head, 0); i >= 0 {
-		return csvShape{}, errs.New(errs.Invalid, "%s holds a NUL byte near its start: it is not UTF-8 text (a UTF-16 export, or another format?)", what)
+// readHead reads until the header line is whole, or as much as a header may have. The byte order mark is gone from it;
+// rest says whether there is more to read.
+func readHead(what string, r io.Reader) (head []byte, rest bool, err error) {
+	buf := make([]byte, 0, 64<<10)
+	for len(buf) < maxHeader {
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, len(buf))
+		}
+		n, err := r.Read(buf[len(buf):min(cap(buf), maxHeader)])
+		buf = buf[:len(buf)+n]
+		end, _ := headerEnd(buf, nil)
+		switch {
+		case errors.Is(err, io.EOF):
+			return bytes.TrimPrefix(buf, bom), false, nil
+		case err != nil:
+			return nil, false, fmt.Errorf("%s: %w", what, err)
+		case end < len(buf) && len(buf) > len(bom):
+			return bytes.TrimPrefix(buf, bom), true, nil
+		}
 	}
-	quoted, end := false, len(head)
-	var counts [256]int
+	return bytes.TrimPrefix(buf, bom), true, nil
+}
+
+var bom = []byte("\xef\xbb\xbf")
+
+// headerEnd finds the line break that ends the first record (len(head): there is none) and counts the bytes outside quotes.
+func headerEnd(head []byte, counts *[256]int) (end int, quoted bool) {
 	for i, c := range head {
-		if c == '"' {
+		switch {
+		case c == '"':
 			quoted = !quoted
-		} else if !quoted {
-			if c == '\n' || c == '\r' {
-				end = i
-				break
-			}
+		case quoted:
+		case c == '\n' || c == '\r':
+			return i, false
+		case counts != nil:
 			counts[c]++
 		}
 	}
-	if end == maxHeader || quoted {
+	return len(head), quoted
+}
+
+// scanHeader finds the delimiter and the names in the first record of head.
+func scanHeader(what string, head []byte) (csvShape, error) {
+	var counts [256]int
+	end, quoted := headerEnd(head, &counts)
+	if i := bytes.IndexByte(head[:end], 0); i >= 0 {
+		return csvShape{}, errs.New(errs.Invalid, "%s holds a NUL byte in its first line: it is not UTF-8 text (a UTF-16 export, or another format?)", what)
+	}
+	if end >= maxHeader-len(bom) || quoted {
 		return csvShape{}, errs.New(errs.Invalid, "%s, line 1: the header does not end within %d MiB: is a quote left open?", what, maxHeader>>20)
 	}
 	if end == 0 {
@@ -147,9 +174,20 @@ type scanner struct {
 	ending     string // of the records so far
 	bytes      int64  // of the record
 
+	special [256]bool // bytes that mean anything but themselves
+
 	rune    [utf8.UTFMax]byte // a multi-byte character that is not complete yet
 	runeLen int
 	runeAll int
+}
+
+func newScanner(what string, sh *csvShape) *scanner {
+	s := &scanner{what: what, shape: sh, line: 1, recordLine: 1}
+	for i := range s.special {
+		c := byte(i)
+		s.special[i] = c == '"' || c == '\n' || c == '\r' || c == 0 || c >= utf8.RuneSelf || c == sh.delim
+	}
+	return s
 }
 
 func (s *scanner) errorf(line int64, format string, args ...any) error {
@@ -164,7 +202,23 @@ func (s *scanner) columnName() string {
 }
 
 func (s *scanner) feed(b []byte) error {
-	for _, c := range b {
+	for len(b) > 0 {
+		if s.runeLen == 0 && !s.cr && s.state != quoteSeen { // run over plain text
+			n := 0
+			for n < len(b) && !s.special[b[n]] {
+				n++
+			}
+			if n > 0 {
+				if s.state == fieldStart {
+					s.state = inPlain
+				}
+				s.bytes += int64(n)
+				b = b[n:]
+				continue
+			}
+		}
+		c := b[0]
+		b = b[1:]
 		if c >= utf8.RuneSelf || s.runeLen > 0 {
 			if !s.multibyte(c) {
 				return s.errorf(s.line, "%s is not valid UTF-8: save the file as UTF-8", s.columnName())

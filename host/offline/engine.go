@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,9 +40,8 @@ type Engine struct {
 	stop    context.CancelFunc
 	life    context.Context // ends with Close; a call's context ends with either
 
-	probe    sync.Once
-	probeErr error
-	builtin  func(ctx context.Context, s *session) (map[string]bool, error)
+	probed  atomic.Bool // DuckDB's memory looks as expected
+	builtin func(ctx context.Context, s *session) (map[string]bool, error)
 }
 
 // Open checks the options and returns the engine. DuckDB itself is opened by the first call that needs it.
@@ -125,9 +125,11 @@ func (e *Engine) with(ctx context.Context, op string, files []string, fn func(ct
 		return err
 	}
 	defer s.close()
-	e.probe.Do(func() { e.probeErr = probeLayout(context.WithoutCancel(ctx), s) })
-	if e.probeErr != nil {
-		return e.probeErr
+	if !e.probed.Load() {
+		if err := probeLayout(ctx, s); err != nil {
+			return err
+		}
+		e.probed.Store(true)
 	}
 	return fn(ctx, s)
 }

@@ -125,6 +125,9 @@ func (b *boundFunction) call(chunk mapping.DataChunk, out mapping.Vector) (err e
 	if err := b.query.failure(); err != nil { // another thread's chunk failed: the query is over
 		return err
 	}
+	if mapping.DataChunkGetSize(chunk) == 0 {
+		return nil
+	}
 	call := b.calls.Get().(*functionCall)
 	defer b.calls.Put(call)
 	if err := call.read(b, chunk); err != nil {

@@ -3,7 +3,6 @@ package offline
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"unicode/utf8"
 	"unsafe"
@@ -215,12 +214,9 @@ func probeLayout(ctx context.Context, s *session) error {
 		return nil
 	})
 	if err == nil && (got == nil || !got.Equal(want)) {
-		err = fmt.Errorf("read %+v", got)
+		err = errs.New(errs.Internal, "DuckDB %s does not lay its vectors out as this build of weir expects: read %+v", mapping.LibraryVersion(), got)
 	}
-	if err != nil {
-		return errs.New(errs.Internal, "DuckDB %s does not lay its vectors out as this build of weir expects: %w", mapping.LibraryVersion(), err)
-	}
-	return nil
+	return err
 }
 
 func littleEndian() bool {
