@@ -134,3 +134,105 @@ func BenchmarkBatch(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkColdStart makes a host over a filled code cache, and one instance: what the first call after a start of the process costs.
+func BenchmarkColdStart(b *testing.B) {
+	for name, wasm := range map[string][]byte{"c": builtin(b, "standardize"), "go": hello(b)} {
+		b.Run(name, func(b *testing.B) {
+			dir, ctx := b.TempDir(), context.Background()
+			_, params := floats(1, 1)
+			once := func() {
+				b.StopTimer()
+				h, err := New(Options{CacheDir: dir})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				p, err := h.Open(ctx, wasm, json.RawMessage(params), Limits{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				p.Close()
+				h.Close()
+				b.StartTimer()
+			}
+			once()
+			b.ResetTimer()
+			for range b.N {
+				once()
+			}
+		})
+	}
+}
+
+// BenchmarkInstance makes one instance of code that is in memory.
+func BenchmarkInstance(b *testing.B) {
+	for name, wasm := range map[string][]byte{"c": builtin(b, "standardize"), "go": hello(b)} {
+		b.Run(name, func(b *testing.B) {
+			_, params := floats(1, 1)
+			p := open(b, wasm, params, Limits{})
+			for b.Loop() {
+				in, err := p.pool.make(context.Background())
+				if err != nil {
+					b.Fatal(err)
+				}
+				in.close()
+			}
+		})
+	}
+}
+
+// BenchmarkCompile compiles from nothing.
+func BenchmarkCompile(b *testing.B) {
+	for name, wasm := range map[string][]byte{"c": builtin(b, "standardize"), "go": hello(b)} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				h, err := New(Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := h.Inspect(context.Background(), wasm); err != nil {
+					b.Fatal(err)
+				}
+				h.Close()
+			}
+		})
+	}
+}
+
+func BenchmarkGoHandler(b *testing.B) {
+	p := open(b, hello(b), "", Limits{})
+	for b.Loop() {
+		if _, err := p.Handle(context.Background(), abi.Request{Kind: "event", Body: []byte("x")}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkGoChunk8192x10(b *testing.B) {
+	in, params := floats(8192, 10)
+	p := open(b, hello(b), params, Limits{})
+	b.SetBytes(8192 * 80)
+	for b.Loop() {
+		if err := p.TransformChunk(context.Background(), in, func(*abi.Batch) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkPSIUpdate8192(b *testing.B) {
+	in, _ := floats(8192, 1)
+	p := open(b, builtin(b, "psi"), `{"columns":[{"name":"c0","edges":[-0.8,-0.6,-0.4,-0.2,0,0.2,0.4,0.6,0.8]}]}`, Limits{})
+	m, err := p.Metric(context.Background())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Close()
+	b.SetBytes(8192 * 8)
+	for b.Loop() {
+		if err := m.Update(context.Background(), abi.Current, in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

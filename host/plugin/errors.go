@@ -50,6 +50,7 @@ func isFault(err error) bool {
 func trapFault(ctx context.Context, err error, mem *linear, l Limits) *fault {
 	var halt *haltError
 	var exit *sys.ExitError
+	var abort *abortError
 	switch text := firstLine(err.Error()); {
 	case errors.As(err, &halt):
 		if halt.ctx != nil {
@@ -57,6 +58,8 @@ func trapFault(ctx context.Context, err error, mem *linear, l Limits) *fault {
 			return &fault{kind, causeCancelled, "the caller gave up: " + halt.ctx.Error(), halt.ctx}
 		}
 		return faultf(errs.Timeout, causeTimeout, "stopped after its time limit of %s", l.Timeout)
+	case errors.As(err, &abort):
+		return faultf(errs.Invalid, causeUnreachable, "it %v", abort)
 	case errors.As(err, &exit):
 		return faultf(errs.Invalid, causeExit, "the guest exited with code %d", exit.ExitCode())
 	case strings.Contains(text, "stack overflow"):

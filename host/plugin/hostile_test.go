@@ -215,6 +215,8 @@ func TestModulesAreRefused(t *testing.T) {
 		"not wasm":          {[]byte("#!/bin/sh\nexit 1\n"), errs.Invalid, "WebAssembly 1 header"},
 		"cut":               {hostile(t)[:2000], errs.Invalid, "ends too early"},
 		"foreign import":    {tiny(tinyOptions{importModule: "env", importName: "system"}), errs.Invalid, "it imports env.system"},
+		"aborts":            {tiny(tinyOptions{importModule: "env", importName: "abort", importType: 6, start: []byte{0x41, 0, 0x41, 0, 0x41, 7, 0x41, 3, 0x10, 0}}), errs.Invalid, "it aborted at line 7, column 3"},
+		"another abort":     {tiny(tinyOptions{importModule: "env", importName: "abort"}), errs.Invalid, "signature mismatch"},
 		"reserved import":   {tiny(tinyOptions{importModule: "weir_fuel", importName: "refill"}), errs.Invalid, "reserved"},
 		"no weir_alloc":     {tiny(tinyOptions{omit: "weir_alloc"}), errs.Invalid, "does not export the function weir_alloc"},
 		"wrong version":     {tiny(tinyOptions{version: 2}), errs.Invalid, "version 2 of the batch ABI"},
@@ -239,6 +241,7 @@ func TestModulesAreRefused(t *testing.T) {
 
 type tinyOptions struct {
 	importModule, importName string
+	importType               byte
 	omit                     string // an export to leave out
 	version                  byte   // 0: the right one
 	pages                    uint32 // of memory
@@ -272,10 +275,11 @@ func tiny(o tinyOptions) []byte {
 		}
 	}
 	imports := byte(0)
-	w := section([]byte("\x00asm\x01\x00\x00\x00"), 1, []byte{6, 0x60, 0, 0, 0x60, 0, 1, 0x7f, 0x60, 0, 1, 0x7e, 0x60, 1, 0x7f, 1, 0x7f, 0x60, 2, 0x7f, 0x7f, 0, 0x60, 2, 0x7f, 0x7f, 1, 0x7f})
+	w := section([]byte("\x00asm\x01\x00\x00\x00"), 1, []byte{7, 0x60, 0, 0, 0x60, 0, 1, 0x7f, 0x60, 0, 1, 0x7e, 0x60, 1, 0x7f, 1, 0x7f, 0x60, 2, 0x7f, 0x7f, 0, 0x60, 2, 0x7f, 0x7f, 1, 0x7f,
+		0x60, 4, 0x7f, 0x7f, 0x7f, 0x7f, 0})
 	if o.importName != "" {
 		imports = 1
-		w = section(w, 2, append(text(text([]byte{1}, o.importModule), o.importName), 0, 0))
+		w = section(w, 2, append(text(text([]byte{1}, o.importModule), o.importName), 0, o.importType))
 	}
 	funcs, code := []byte{byte(len(exports)) + 1, 0}, []byte{byte(len(exports)) + 1}
 	body := append(append([]byte{0}, o.start...), 0x0b)

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -18,13 +19,12 @@ type haltError struct{ ctx error }
 
 func (e *haltError) Error() string { return "stopped by the host" }
 
-// meter is what the running guest is checked against, and counts the slices of fuel it took. The time limit counts from the
+// meter is what the running guest is checked against. The time limit counts from the
 // first refill of a call, at most a slice after its start: short calls then never look at the clock.
 type meter struct {
 	ctx      context.Context // nil: no guest may run
 	limit    time.Duration
 	deadline time.Time
-	slices   uint64
 }
 
 func (m *meter) arm(ctx context.Context) { m.ctx, m.deadline = ctx, time.Time{} }
@@ -33,12 +33,31 @@ func (m *meter) disarm()                 { m.ctx = nil }
 type meterKey struct{}
 
 func instantiateHostModules(ctx context.Context, rt wazero.Runtime) error {
-	_, err := rt.NewHostModuleBuilder(fuel.Module).
+	if _, err := rt.NewHostModuleBuilder(fuel.Module).
 		NewFunctionBuilder().
 		WithGoFunction(api.GoFunc(refill), nil, []api.ValueType{i64}).
 		Export(fuel.Refill).
+		Instantiate(ctx); err != nil {
+		return err
+	}
+	// AssemblyScript's compiler leaves this one import in its modules: message, file, line, column.
+	_, err := rt.NewHostModuleBuilder(abortModule).
+		NewFunctionBuilder().
+		WithGoFunction(api.GoFunc(func(_ context.Context, stack []uint64) {
+			panic(&abortError{line: uint32(stack[2]), column: uint32(stack[3])})
+		}), []api.ValueType{i32, i32, i32, i32}, nil).
+		Export(abortName).
 		Instantiate(ctx)
 	return err
+}
+
+const abortModule, abortName = "env", "abort"
+
+// abortError is a guest's own abort.
+type abortError struct{ line, column uint32 }
+
+func (e *abortError) Error() string {
+	return fmt.Sprintf("aborted at line %d, column %d", e.line, e.column)
 }
 
 func refill(ctx context.Context, stack []uint64) {
@@ -55,7 +74,6 @@ func refill(ctx context.Context, stack []uint64) {
 	case !now.Before(m.deadline):
 		panic(&haltError{})
 	}
-	m.slices++
 	stack[0] = fuel.Slice
 }
 

@@ -55,8 +55,8 @@ func (p *Plugin) speaks(w abi.World) error {
 	return errs.New(errs.Invalid, "plugin %s is no %s: its worlds are %v", p.pool.code, w, p.desc.Worlds)
 }
 
-// use lends an instance to f, which runs with the host's gate held.
-func (p *Plugin) use(ctx context.Context, world abi.World, f func(*instance) error) error {
+// lend runs f with an instance of its own, and gives that back with f's error, which then names the plugin.
+func (p *Plugin) lend(ctx context.Context, f func(*instance) error) error {
 	in, err := p.pool.acquire(ctx)
 	if err != nil {
 		return err
@@ -67,11 +67,12 @@ func (p *Plugin) use(ctx context.Context, world abi.World, f func(*instance) err
 			_ = p.pool.release(in, faultf(errs.Internal, causeTrap, "the host failed"))
 		}
 	}()
-	err = p.run(world, in, f)
+	err = f(in)
 	returned = true
 	return p.pool.release(in, err)
 }
 
+// run calls into the guest: f runs with the host's gate held, counted and timed.
 func (p *Plugin) run(world abi.World, in *instance, f func(*instance) error) error {
 	if err := in.enter(); err != nil {
 		return err
@@ -97,28 +98,31 @@ func (p *Plugin) Transform(ctx context.Context, in *abi.Batch) (*abi.Batch, erro
 	if in.Rows < 0 {
 		return nil, errs.New(errs.Invalid, "a batch cannot have %d rows", in.Rows)
 	}
-	inst, err := p.pool.acquire(ctx)
+	var result *abi.Batch
+	err := p.lend(ctx, func(i *instance) error {
+		var out gather
+		for from := 0; ; from += abi.MaxRows {
+			to := min(from+abi.MaxRows, in.Rows)
+			if err := p.run(abi.WorldTransform, i, func(i *instance) error { return p.chunk(ctx, i, in, from, to) }); err != nil {
+				return err
+			}
+			if from == 0 && to == in.Rows {
+				result = i.out.Clone()
+				return nil
+			}
+			if err := out.add(&i.out, in.Rows); err != nil {
+				return err
+			}
+			if to == in.Rows {
+				result = out.batch()
+				return nil
+			}
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
-	var out gather
-	for from := 0; ; from += abi.MaxRows {
-		to := min(from+abi.MaxRows, in.Rows)
-		if err = p.run(abi.WorldTransform, inst, func(i *instance) error { return p.chunk(ctx, i, in, from, to) }); err != nil {
-			break
-		}
-		if from == 0 && to == in.Rows {
-			whole := inst.out.Clone()
-			return whole, p.pool.release(inst, nil)
-		}
-		if err = out.add(&inst.out, in.Rows); err != nil || to == in.Rows {
-			break
-		}
-	}
-	if err = p.pool.release(inst, err); err != nil {
-		return nil, err
-	}
-	return out.batch(), nil
+	return result, nil
 }
 
 // TransformChunk runs the plugin over at most abi.MaxRows rows without copying the result: out views the guest's memory and
@@ -200,20 +204,24 @@ func (p *Plugin) ask(ctx context.Context, w abi.World, doc []byte, answer any) e
 	if err := p.speaks(w); err != nil {
 		return err
 	}
-	return p.use(ctx, w, func(in *instance) error {
-		f, what := in.fn.gate, "weir_gate"
-		if w == abi.WorldHandler {
-			f, what = in.fn.handle, "weir_handle"
+	return p.lend(ctx, func(in *instance) error {
+		return p.run(w, in, func(in *instance) error { return p.exchange(ctx, in, w, doc, answer) })
+	})
+}
+
+func (p *Plugin) exchange(ctx context.Context, in *instance, w abi.World, doc []byte, answer any) error {
+	f, what := in.fn.gate, "weir_gate"
+	if w == abi.WorldHandler {
+		f, what = in.fn.handle, "weir_handle"
+	}
+	return in.give(ctx, doc, func(ptr, size uint64) error {
+		raw, err := in.document(ctx, f, what, ptr, size)
+		if err != nil {
+			return err
 		}
-		return in.give(ctx, doc, func(ptr, size uint64) error {
-			raw, err := in.document(ctx, f, what, ptr, size)
-			if err != nil {
-				return err
-			}
-			if err := json.Unmarshal(raw, answer); err != nil {
-				return faultf(errs.Invalid, causeOutput, "%s answered no such document: %v", what, err)
-			}
-			return nil
-		})
+		if err := json.Unmarshal(raw, answer); err != nil {
+			return faultf(errs.Invalid, causeOutput, "%s answered no such document: %v", what, err)
+		}
+		return nil
 	})
 }
