@@ -220,7 +220,7 @@ func TestCommitHammer(t *testing.T) {
 	ctx := t.Context()
 	b := bucket(t, kvtest.Open(t), kv.BucketConfig{Name: "bank"})
 	must[uint64](t)(b.Commit(ctx, kv.Op{Key: "a", Value: []byte("1000")}, kv.Op{Key: "b", Value: []byte("0")}))
-	const writers, moves = 8, 25
+	const writers, moves = 8, 10
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {

@@ -46,9 +46,6 @@ func TestKillNine(t *testing.T) {
 			t.Fatalf("round %d", round)
 		}
 	}
-	if acks < 10*rounds {
-		t.Fatalf("only %d acknowledgements in %d rounds: the test shows nothing", acks, rounds)
-	}
 	t.Logf("%d rounds, %d acknowledgements: %d messages, %d batches, %d blobs", rounds, acks, len(w.messages), w.whole, len(w.blobs))
 }
 
@@ -66,7 +63,7 @@ type witness struct {
 	whole    int    // batches seen, all of them whole
 }
 
-// crash runs one child and kills it, early in its recovery or a while after it is ready. It returns the number of acknowledgements.
+// crash runs one child and kills it, early, in its recovery perhaps, or after a random number of acknowledgements. It returns the number of acknowledgements.
 func (w *witness) crash(t *testing.T, early bool) int {
 	t.Helper()
 	exe, err := os.Executable()
@@ -92,7 +89,10 @@ func (w *witness) crash(t *testing.T, early bool) int {
 	kill := func(after time.Duration) {
 		time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
 	}
+	// Counted in acknowledgements, so that a slow machine is tested as hard as a fast one.
+	target := 1 + rand.IntN(100)
 	if early {
+		target = -1
 		kill(time.Duration(20+rand.IntN(100)) * time.Millisecond)
 	}
 	acks, n := bufio.NewReader(stdout), 0
@@ -101,12 +101,9 @@ func (w *witness) crash(t *testing.T, early bool) int {
 		if err != nil {
 			break
 		}
-		switch line = strings.TrimSpace(line); {
-		case line != "ready":
-			w.note(t, line)
-			n++
-		case !early:
-			kill(time.Duration(20+rand.IntN(180)) * time.Millisecond)
+		w.note(t, strings.TrimSpace(line))
+		if n++; n == target {
+			kill(time.Duration(rand.IntN(4000)) * time.Microsecond)
 		}
 	}
 	if err := cmd.Wait(); err == nil || stderr.Len() > 0 {
@@ -382,6 +379,5 @@ func crashWrite(ctx context.Context, dir string) error {
 		}
 		return err
 	})
-	say("ready")
 	return <-failed
 }

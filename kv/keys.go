@@ -2,6 +2,7 @@ package kv
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/weir-ml/weir/host/errs"
 )
@@ -77,6 +78,9 @@ func checkSubject(subject string, wild bool) error {
 	}
 	if len(subject) > MaxKey {
 		return errs.New(errs.Invalid, "subject %.40q… has %d bytes, at most %d are allowed", subject, len(subject), MaxKey)
+	}
+	if !utf8.ValidString(subject) {
+		return errs.New(errs.Invalid, "subject %q is not UTF-8", subject)
 	}
 	if i := strings.IndexFunc(subject, func(r rune) bool { return r <= ' ' || r == 0x7f }); i >= 0 {
 		return errs.New(errs.Invalid, "subject %q has a space or control character at byte %d", subject, i)
