@@ -55,7 +55,7 @@ func gpus() ([]GPU, string) {
 	if ret := nvml.Init(); ret != nvml.SUCCESS {
 		return []GPU{}, fmt.Sprintf("no NVIDIA driver (NVML answers %d)", int(ret))
 	}
-	defer nvml.Shutdown()
+	defer func() { _ = nvml.Shutdown() }()
 	n, ret := nvml.DeviceGetCount()
 	if ret != nvml.SUCCESS {
 		return []GPU{}, fmt.Sprintf("NVML cannot count the GPUs (%d)", int(ret))
@@ -117,7 +117,7 @@ func addCUDA(so *ort.SessionOptions, device int) error {
 	if err != nil {
 		return err
 	}
-	defer co.Destroy()
+	defer func() { _ = co.Destroy() }()
 	if err := co.Update(map[string]string{"device_id": strconv.Itoa(device)}); err != nil {
 		return err
 	}

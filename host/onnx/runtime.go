@@ -165,7 +165,7 @@ func newSession(model []byte, in, out []string, o SessionOptions, cuda bool) (*o
 	if err != nil {
 		return nil, err
 	}
-	defer so.Destroy()
+	defer func() { _ = so.Destroy() }()
 	if err := errors.Join(
 		so.SetLogSeverityLevel(ort.LoggingLevelFatal),
 		so.SetIntraOpNumThreads(o.IntraOpThreads),

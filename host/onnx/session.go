@@ -131,7 +131,7 @@ func (s *Session) run(ctx context.Context, in []ort.Value, rows int64) ([]ort.Va
 			stop()
 			over.Lock()
 			defer over.Unlock()
-			opts.Destroy()
+			_ = opts.Destroy()
 			opts = nil
 		}()
 	}

@@ -102,7 +102,7 @@ func newInput(t schema.Tensor) (ort.Value, error) {
 			return nil, err
 		}
 		if err := v.SetContents(words); err != nil {
-			v.Destroy()
+			_ = v.Destroy()
 			return nil, err
 		}
 		return v, nil

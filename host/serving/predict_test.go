@@ -76,6 +76,10 @@ func TestPredict(t *testing.T) {
 			if got := string(p.JSON()); got != c.want || p.Version != "3" || p.Rows != 2 || p.BatchSize != 2 || len(p.Outputs) != 2 {
 				t.Errorf("got %s of %+v, want %s", got, p, c.want)
 			}
+			cols, err := p.Columns()
+			if err != nil || cols.Validate() != nil || cols.Column("prediction").ListSize != 2 || cols.Column("version").Int64s()[1] != 3 {
+				t.Errorf("columns %+v, %v", cols, err)
+			}
 			if (p.PreprocessDigest != "") != (c.req.Model == "plugged") || (p.Input == nil) != (c.name == "bare features") {
 				t.Errorf("digest %q, input %v", p.PreprocessDigest, p.Input)
 			}
