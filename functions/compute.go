@@ -26,14 +26,14 @@ func away(err error) bool { return errs.Is(err, errs.Unavailable) }
 func (r *runner) compute(ctx context.Context, events []Event) (done []Outcome, failed []failure, err error) {
 	if r.steps.handler {
 		for _, e := range events {
-			o, err := r.handle(ctx, e)
+			o, reason, err := r.handle(ctx, e)
 			switch {
 			case err == nil:
 				done = append(done, o)
 			case ctx.Err() != nil || away(err):
 				return nil, nil, err
 			default:
-				failed = append(failed, failure{e, reasonOf(err), err})
+				failed = append(failed, failure{e, reason, err})
 			}
 		}
 		return done, failed, nil
@@ -84,7 +84,7 @@ func (r *runner) together(ctx context.Context, events []Event, rows []row) ([]Ou
 	}
 	c, err := r.steps.rows(ctx, in)
 	if err != nil {
-		return nil, reasonOf(err), err
+		return nil, Exhausted, err
 	}
 	out := make([]Outcome, len(events))
 	for i, e := range events {
@@ -98,7 +98,7 @@ func (r *runner) together(ctx context.Context, events []Event, rows []row) ([]Ou
 }
 
 // handle gives one event to the handler. A status of 400 and above is a failure: 408, 429 and 5xx are tried again.
-func (r *runner) handle(ctx context.Context, e Event) (Outcome, error) {
+func (r *runner) handle(ctx context.Context, e Event) (Outcome, Reason, error) {
 	req := abi.Request{Kind: "event", Subject: e.Subject, ID: e.Stream + ":" + strconv.FormatUint(e.Sequence, 10), Body: e.Data}
 	if len(e.Header) > 0 {
 		req.Headers = make(map[string][]string, len(e.Header))
@@ -108,14 +108,14 @@ func (r *runner) handle(ctx context.Context, e Event) (Outcome, error) {
 	}
 	resp, err := r.steps.handle(ctx, req)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("handler: %w", err)
+		return Outcome{}, Exhausted, fmt.Errorf("handler: %w", err)
 	}
 	if resp.Status >= 400 {
-		kind := errs.Invalid
+		reason := Refused
 		if resp.Status >= 500 || resp.Status == 408 || resp.Status == 429 {
-			kind = errs.Internal
+			reason = Exhausted
 		}
-		return Outcome{}, errs.New(kind, "handler answered status %d: %.200q", resp.Status, resp.Body)
+		return Outcome{}, reason, errs.New(errs.Invalid, "handler answered status %d: %.200q", resp.Status, resp.Body)
 	}
 	o := Outcome{Input: e}
 	if r.spec.Output != nil && len(resp.Body) > 0 {
@@ -124,7 +124,7 @@ func (r *runner) handle(ctx context.Context, e Event) (Outcome, error) {
 			o.Result.Header["Content-Type"] = clip(ct[0])
 		}
 	}
-	return o, nil
+	return o, "", nil
 }
 
 func (r *runner) header(e Event, batch int, model string) map[string]string {
@@ -139,14 +139,6 @@ func (r *runner) header(e Event, batch int, model string) map[string]string {
 		h[HeaderModel] = model
 	}
 	return h
-}
-
-// reasonOf classes an error of a step: what is invalid stays invalid, anything else may pass.
-func reasonOf(err error) Reason {
-	if errs.Is(err, errs.Invalid) {
-		return Refused
-	}
-	return Exhausted
 }
 
 // commit writes the outcomes and returns when each of them is in the stream, written now or before. It loses none: it goes

@@ -111,7 +111,7 @@ func TestPoisonStaysAlone(t *testing.T) {
 		case 20:
 			put(`{"x":"text"}`, functions.Undecodable)
 		case 30:
-			put(`{"x":-1}`, functions.Refused)
+			put(`{"x":-1}`, functions.Exhausted)
 		case 40:
 			put(`{"x":-2}`, functions.Exhausted)
 		}
@@ -143,7 +143,7 @@ func TestPoisonStaysAlone(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("dead letters (-want +got):\n%s", diff)
 	}
-	if e := st.Event; e.Processed != 50 || e.Dead != 7 || e.Retried != 2 || e.LastError == "" || e.LastErrorAt == nil || len(e.Batches) == 0 {
+	if e := st.Event; e.Processed != 50 || e.Dead != 7 || e.Retried != 4 || e.LastError == "" || e.LastErrorAt == nil || len(e.Batches) == 0 {
 		t.Errorf("status %+v", e)
 	}
 }

@@ -162,8 +162,8 @@ type Reason string
 // The reasons. The first two do not wait for the last attempt: no retry could succeed.
 const (
 	Undecodable Reason = "undecodable"        // the payload is not the row the function wants
-	Refused     Reason = "refused"            // the plugin or the model calls the input invalid
-	Exhausted   Reason = "attempts_exhausted" // failed on every attempt
+	Refused     Reason = "refused"            // a handler answered a 4xx status other than 408 and 429
+	Exhausted   Reason = "attempts_exhausted" // plugin or model failed on every attempt
 	Unstorable  Reason = "result_unstorable"  // the store refuses the result; it is too large
 )
 

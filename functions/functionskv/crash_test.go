@@ -64,11 +64,8 @@ func child(dir string) int {
 		ps := make([]kv.Publish, 1+rand.IntN(40))
 		for i := range ps {
 			x := rand.IntN(1000)
-			switch rand.IntN(60) {
-			case 0:
-				x = -1 // refused at once
-			case 1:
-				x = -2 // fails on every attempt
+			if rand.IntN(40) == 0 {
+				x = -1 - rand.IntN(2) // fails on every attempt
 			}
 			ps[i] = kv.Publish{Subject: "in.a", Data: fmt.Appendf(nil, `{"x":%d,"id":%d}`, x, x)}
 		}

@@ -168,7 +168,7 @@ func TestLargeLetter(t *testing.T) {
 	svc := service(t, functionskv.New(functionskv.Options{KV: s}), crashSpec)
 	waitDone(t, svc, 1)
 	ls, err := svc.DeadLetters(t.Context(), "f", 0, 0)
-	if err != nil || len(ls) != 1 || ls[0].Reason != functions.Refused {
+	if err != nil || len(ls) != 1 || ls[0].Reason != functions.Exhausted {
 		t.Fatalf("letters: %d, %v", len(ls), err)
 	}
 	seq, err := svc.Replay(t.Context(), "f", ls[0].Sequence)
