@@ -26,15 +26,15 @@ type Client struct {
 // New makes a client of a server's address: "http://127.0.0.1:8080", or "127.0.0.1:8080". hc nil means http.DefaultClient;
 // deadlines come from each call's context.
 func New(server string, hc *http.Client) (*Client, error) {
+	if hc == nil {
+		hc = http.DefaultClient
+	}
 	if !strings.Contains(server, "://") {
 		server = "http://" + server
 	}
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, &Error{Kind: "invalid", Message: fmt.Sprintf("server %q: want an address such as http://127.0.0.1:8080", server)}
-	}
-	if hc == nil {
-		hc = http.DefaultClient
 	}
 	return &Client{base: strings.TrimRight(server, "/"), http: hc}, nil
 }
