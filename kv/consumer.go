@@ -19,6 +19,7 @@ const (
 	defaultAckPending = 1000
 	ephemeralIdle     = 5 * time.Minute
 	maxFetch          = 4096
+	minFetchWait      = time.Millisecond
 	fetchGrace        = 5 * time.Millisecond // between two messages of one answer
 )
 
@@ -134,22 +135,24 @@ func (c *Consumer) Info(ctx context.Context) (ConsumerInfo, error) {
 	return ConsumerInfo{AckFloor: i.AckFloor.Stream, Pending: i.NumPending, AckPending: uint64(i.NumAckPending), Redelivered: uint64(i.NumRedelivered)}, nil
 }
 
-// Fetch waits up to wait for messages and returns at most max (1 to 4,096), as soon as there is at least one and no more is at hand;
+// Fetch waits up to wait for messages and returns no more than most (1 to 4,096), as soon as there is at least one and no more is at hand;
 // empty when none came. When ctx ends it returns what came, or ctx's error.
-func (c *Consumer) Fetch(ctx context.Context, max int, wait time.Duration) ([]*Delivery, error) {
+func (c *Consumer) Fetch(ctx context.Context, most int, wait time.Duration) ([]*Delivery, error) {
 	op := "fetch from consumer " + c.name + " of stream " + c.stream
-	if max < 1 || max > maxFetch {
-		return nil, errs.New(errs.Invalid, "%s: %d messages must be 1 to %d", op, max, maxFetch)
+	if most < 1 || most > maxFetch {
+		return nil, errs.New(errs.Invalid, "%s: %d messages must be 1 to %d", op, most, maxFetch)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, kinded(op, err)
 	}
+	// A request without an end would wait for ever while MaxAckPending holds the messages back.
+	wait = max(wait, minFetchWait)
 	// no_wait with expires: the server answers with what is there, or waits for the first (nats-server, processNextMsgRequest).
 	body, err := json.Marshal(struct {
 		Batch   int           `json:"batch"`
 		NoWait  bool          `json:"no_wait"`
 		Expires time.Duration `json:"expires,omitempty"`
-	}{max, true, wait})
+	}{most, true, wait})
 	if err != nil {
 		return nil, errs.New(errs.Internal, "%s: %w", op, err)
 	}
@@ -165,13 +168,13 @@ func (c *Consumer) Fetch(ctx context.Context, max int, wait time.Duration) ([]*D
 	if err := nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+c.stream+"."+c.name, sub.Subject, body); err != nil {
 		return nil, c.store.opError(op, err)
 	}
-	// Most requests end with max messages or with the server's status. Two do not: when MaxAckPending holds the rest back the server
+	// Most requests end with that many messages or with the server's status. Two do not: when MaxAckPending holds the rest back the server
 	// waits on, and ctx may end. Then the subscription is drained, so that nothing under way is lost until its AckWait.
 	limit, cancel := context.WithTimeout(ctx, wait+requestTimeout)
 	defer cancel()
 	var out []*Delivery
 	draining := false
-	for len(out) < max {
+	for len(out) < most {
 		m, err := next(limit, sub, len(out) > 0 && !draining)
 		if err != nil {
 			switch {

@@ -1,6 +1,7 @@
 package kv_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -321,6 +322,44 @@ func TestConsumer(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantKind(t, st.DeleteConsumer(ctx, "even"), errs.NotFound)
+}
+
+// While MaxAckPending holds the rest back a fetch that does not want to wait returns, and nothing is lost by it.
+func TestConsumerHeldBack(t *testing.T) {
+	ctx := t.Context()
+	st := stream(t, kvtest.Open(t), kv.StreamConfig{Name: "log", Subjects: []string{"log"}})
+	must[uint64](t)(st.PublishBatch(ctx, numbered("log", 6)))
+	c, err := st.Consumer(ctx, kv.ConsumerConfig{Durable: "d", MaxAckPending: 2, AckWait: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want := uint64(1); want <= 6; {
+		var held []*kv.Delivery
+		for len(held) < 2 {
+			ds, err := c.Fetch(ctx, 10, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			held = append(held, ds...)
+		}
+		if ds, err := c.Fetch(ctx, 10, 0); err != nil || len(ds) != 0 {
+			t.Fatalf("%d deliveries beyond MaxAckPending: %v", len(ds), err)
+		}
+		gone, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+		if ds, err := c.Fetch(gone, 10, time.Minute); !errs.Is(err, errs.Timeout) || len(ds) != 0 {
+			t.Fatalf("%d deliveries beyond MaxAckPending: %v", len(ds), err)
+		}
+		cancel()
+		for _, d := range held {
+			if d.Sequence != want || d.Attempt != 1 {
+				t.Fatalf("message %d, attempt %d, want %d", d.Sequence, d.Attempt, want)
+			}
+			want++
+			if err := d.Ack(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // Many fetchers of one consumer share the messages: each comes once while all are acknowledged.

@@ -45,10 +45,11 @@ type wire struct {
 	replies chan *nats.Msg
 	number  uint64
 	batches *nuid.NUID
+	timeout time.Duration // of an acknowledgement
 }
 
 func newWire(conn *nats.Conn, stream string) (*wire, error) {
-	w := &wire{conn: conn, stream: stream, inbox: conn.NewInbox() + ".", replies: make(chan *nats.Msg, 2*MaxBatch), batches: nuid.New()}
+	w := &wire{conn: conn, stream: stream, inbox: conn.NewInbox() + ".", replies: make(chan *nats.Msg, 2*MaxBatch), batches: nuid.New(), timeout: ackTimeout}
 	var err error
 	if w.sub, err = conn.ChanSubscribe(w.inbox+"*", w.replies); err != nil {
 		return nil, kinded("open the writer of "+stream, err)
@@ -96,7 +97,7 @@ func (w *wire) publishAll(msgs []*nats.Msg) ([]uint64, []error) {
 			failures[i] = kinded("publish to "+w.stream, err)
 		}
 	}
-	timer := time.NewTimer(ackTimeout)
+	timer := time.NewTimer(w.timeout)
 	defer timer.Stop()
 	for i := range msgs {
 		if failures[i] != nil {
@@ -156,13 +157,13 @@ func (w *wire) await(n uint64, timer *time.Timer) (*nats.Msg, error) {
 				return m, nil
 			}
 		case <-timer.C:
-			return nil, errs.New(errs.Timeout, "stream %s did not acknowledge within %v: %w", w.stream, ackTimeout, ErrUnknownOutcome)
+			return nil, errs.New(errs.Timeout, "stream %s did not acknowledge within %v: %w", w.stream, w.timeout, ErrUnknownOutcome)
 		}
 	}
 }
 
 func (w *wire) ack() (uint64, error) {
-	timer := time.NewTimer(ackTimeout)
+	timer := time.NewTimer(w.timeout)
 	defer timer.Stop()
 	m, err := w.await(w.number, timer)
 	if err != nil {
@@ -194,7 +195,7 @@ func parseAck(stream string, m *nats.Msg) (uint64, error) {
 
 // heads reads the last message of each subject, pipelined.
 func (w *wire) heads(subjects []string) ([]head, error) {
-	timer := time.NewTimer(ackTimeout)
+	timer := time.NewTimer(w.timeout)
 	defer timer.Stop()
 	out := make([]head, len(subjects))
 	for start := 0; start < len(subjects); start += MaxBatch {
@@ -225,7 +226,7 @@ func (w *wire) heads(subjects []string) ([]head, error) {
 					return nil, fmt.Errorf("read the head of %s in %s: %w", subjects[i], w.stream, err)
 				}
 			case <-timer.C:
-				return nil, errs.New(errs.Timeout, "read the heads of %s: no answer within %v", w.stream, ackTimeout)
+				return nil, errs.New(errs.Timeout, "read the heads of %s: no answer within %v", w.stream, w.timeout)
 			}
 		}
 	}
