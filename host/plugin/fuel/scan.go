@@ -7,7 +7,10 @@ type editKind uint8
 
 const (
 	editCharge editKind = iota // charge point arg
-	editLoop                   // charge and test: a loop header
+	editLoop                   // charge and test inside a loop header that takes parameters
+	editOpen                   // the same with the call out of the way: replaces loop
+	editClose                  // and its end; arg: the charge, times 2, plus 1 if control falls into it
+	editLabel                  // replaces a branch's depth by arg
 	editCheck                  // test alone
 	editFlush                  // counter → global
 	editReload                 // global → counter
@@ -38,6 +41,9 @@ const nowhere = math.MaxInt
 type frame struct {
 	op                 byte
 	loop               bool
+	turned             bool // a loop written with its call of refill out of the way: two more labels around, one within
+	extra              int  // labels added by this frame and those around it
+	loopPoint          int  // a turned loop's charge
 	reached            bool // a live branch or fall-through leads to its end
 	dirty, startDirty  bool
 	point              int // in force where the frame began
@@ -210,6 +216,42 @@ func (s *scanner) deadStep(r *reader, in *instr) {
 		}
 	case opCall, opRefFunc:
 		s.index(in)
+	case opBr, opBrIf:
+		s.label(r, in.argAt, in.end, in.arg)
+	case opBrTable:
+		s.labels(r, in, func(uint32) {})
+	}
+}
+
+// labels visits the targets of a br_table.
+func (s *scanner) labels(r *reader, in *instr, visit func(depth uint32)) {
+	t := newReader(r.b[:in.end], r.in)
+	t.pos = in.argAt
+	for i := uint32(0); i <= in.arg && r.err == nil; i++ {
+		at := t.pos
+		depth := t.u32()
+		s.label(r, at, t.pos, depth)
+		visit(depth)
+	}
+}
+
+// label notes that a branch's depth, at [at, end), changes: turned loops between here and there have labels of their own.
+func (s *scanner) label(r *reader, at, end int, depth uint32) {
+	level := len(s.frames) - 1 - (int(depth) - s.dead)
+	if int64(depth) < int64(s.dead) {
+		return // it stays within dead code, where nothing is added
+	}
+	if level < 0 {
+		r.fail("a branch leaves %d blocks of %d", depth, len(s.frames)+s.dead)
+		return
+	}
+	f := &s.frames[level]
+	extra := s.frames[len(s.frames)-1].extra - f.extra
+	if f.turned {
+		extra++
+	}
+	if extra > 0 {
+		s.add(edit{at, end - at, editLabel, int64(depth) + int64(extra)})
 	}
 }
 
@@ -255,8 +297,7 @@ func (s *scanner) check(at int) {
 
 // branch notes that control may go from here to the label depth.
 func (s *scanner) branch(r *reader, depth uint32, conditional bool) {
-	if int64(depth) >= int64(len(s.frames)) {
-		r.fail("a branch leaves %d blocks of %d", depth, len(s.frames))
+	if r.err != nil {
 		return
 	}
 	level := len(s.frames) - 1 - int(depth)
@@ -317,18 +358,16 @@ func (s *scanner) step(r *reader, in *instr) {
 		if int(in.arg) == len(s.frames)-1 {
 			s.leave(in.start)
 		}
+		s.label(r, in.argAt, in.end, in.arg)
 		s.branch(r, in.arg, false)
 		s.live = false
 	case opBrIf:
 		s.spend(in.start, cost)
+		s.label(r, in.argAt, in.end, in.arg)
 		s.branch(r, in.arg, true)
 	case opBrTable:
 		s.spend(in.start, cost)
-		t := newReader(r.b[:in.end], r.in)
-		t.pos = in.argAt
-		for i := uint32(0); i <= in.arg && r.err == nil; i++ {
-			s.branch(r, t.u32(), true)
-		}
+		s.labels(r, in, func(depth uint32) { s.branch(r, depth, true) })
 		s.live = false
 	case opCall:
 		s.call(r, in, cost)
@@ -436,13 +475,22 @@ func (s *scanner) open(r *reader, in *instr, cost int64) {
 	}
 	f.point, f.cost0, f.spare0 = s.cur, s.points[s.cur].cost, s.points[s.cur].spare
 	f.startGap, f.startDirty = s.gap, s.dirty
+	f.extra = s.frames[len(s.frames)-1].extra
+	if f.turned = f.loop && s.instrumented && params == 0; f.turned {
+		f.extra += 2
+		f.loopPoint = len(s.points)
+	}
 	s.frames = append(s.frames, f)
 	switch in.op {
 	case opIf:
 		s.escape(len(s.frames) - 1)
 	case opLoop:
 		s.loops++
-		if s.instrumented {
+		switch {
+		case f.turned:
+			s.add(edit{at: in.start, del: in.end - in.start, kind: editOpen, arg: int64(len(s.points))})
+			s.checks++
+		case s.instrumented:
 			s.add(edit{at: in.end, kind: editLoop, arg: int64(len(s.points))})
 			s.checks++
 		}
@@ -480,6 +528,13 @@ func (s *scanner) turn(r *reader) {
 // end closes the innermost frame.
 func (s *scanner) end(in *instr) {
 	f := &s.frames[len(s.frames)-1]
+	if f.turned {
+		falls := int64(0)
+		if s.live {
+			falls = 1
+		}
+		s.add(edit{in.start, 1, editClose, int64(f.loopPoint)<<1 | falls})
+	}
 	s.fall(f)
 	p := &s.points[f.point]
 	switch f.op {
