@@ -81,7 +81,7 @@ func BenchmarkEmptyCall(b *testing.B) {
 	f := in.mod.ExportedFunction("weir_abi_version")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := in.call(ctx, f); err != nil {
+		if _, err := in.invoke(ctx, f); err != nil {
 			b.Fatal(err)
 		}
 	}

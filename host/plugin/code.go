@@ -92,16 +92,23 @@ func (h *Host) forget(c *code) {
 // compile makes machine code, or loads it from the disk cache. An error is a fault: the module is wrong.
 func (c *code) compile() (wazero.CompiledModule, error) {
 	h := c.host
-	wasm, err := instrument(c.wasm)
-	if err != nil {
-		return nil, faultf(errs.Invalid, causeTrap, "not a module that can run here: %v", err)
+	rewrite := func() ([]byte, error) {
+		wasm, err := instrument(c.wasm)
+		if err != nil {
+			return nil, faultf(errs.Invalid, causeTrap, "not a module that can run here: %v", err)
+		}
+		return wasm, nil
 	}
-	if h.disk == nil {
-		return compileModule(h.runtime, wasm)
-	}
-	m, err := h.disk.compile(h.runtime, c.digest, wasm)
-	if err != nil {
+	if h.disk != nil {
+		m, err := h.disk.compile(h.runtime, c.digest, rewrite)
+		if err == nil {
+			return m, nil
+		}
 		// Either the module is wrong or the cache is: ask a runtime without one.
+		wasm, err2 := rewrite()
+		if err2 != nil {
+			return nil, err2
+		}
 		ctx := context.Background()
 		probe := wazero.NewRuntimeWithConfig(ctx, runtimeConfig())
 		defer probe.Close(ctx)
@@ -112,9 +119,13 @@ func (c *code) compile() (wazero.CompiledModule, error) {
 		if err := h.disk.clear(); err != nil {
 			return nil, err
 		}
-		return h.disk.compile(h.runtime, c.digest, wasm)
+		return h.disk.compile(h.runtime, c.digest, rewrite)
 	}
-	return m, nil
+	wasm, err := rewrite()
+	if err != nil {
+		return nil, err
+	}
+	return compileModule(h.runtime, wasm)
 }
 
 func compileModule(rt wazero.Runtime, wasm []byte) (m wazero.CompiledModule, err error) {
@@ -185,7 +196,7 @@ func (c *code) learn(ctx context.Context, in *instance) (abi.Description, error)
 		return *c.desc, nil
 	}
 	c.mu.Unlock()
-	raw, err := in.document(ctx, in.fn.describe, "weir_describe")
+	raw, err := in.document(ctx, fnDescribe)
 	if err != nil {
 		return abi.Description{}, err
 	}

@@ -15,13 +15,17 @@ import (
 // diskCache guards wazero's directory of machine code. wazero trusts what it finds there (its own checksum leaves out the
 // function table), and a flipped bit in code that runs natively would take the host down. So for each module a seal
 // remembers which file holds its code and that file's checksum; a file that does not match is deleted before wazero sees it,
-// and files without a seal are deleted when the cache is opened.
+// and files without a seal are deleted when the cache is opened. Beside the machine code lies the rewritten module, which a
+// cold start would otherwise spend half its time on.
 type diskCache struct {
 	dir string
 	mu  sync.Mutex // one compilation at a time, so that the file a compilation adds is known
 }
 
 const sealSuffix = ".seal"
+
+// rewrittenSuffix ends the names of rewritten modules. Its number changes with what the rewriting does.
+const rewrittenSuffix = ".fuel1.wasm"
 
 func openDiskCache(dir string) (*diskCache, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -34,8 +38,8 @@ func openDiskCache(dir string) (*diskCache, error) {
 	}
 	sealed := map[string]bool{}
 	for _, s := range seals {
-		if file, _, ok := readSeal(s); ok {
-			sealed[file] = true
+		if seal, ok := readSeal(s); ok {
+			sealed[seal.code], sealed[seal.module] = true, true
 		} else {
 			_ = os.Remove(s)
 		}
@@ -64,57 +68,76 @@ func (d *diskCache) files() map[string]int64 {
 	return out
 }
 
-func (d *diskCache) seal(digest string) string {
+func (d *diskCache) sealPath(digest string) string {
 	return filepath.Join(d.dir, strings.TrimPrefix(digest, "sha256:")+sealSuffix)
 }
 
-// readSeal reads "file checksum".
-func readSeal(path string) (file string, sum uint32, ok bool) {
+// seal names a module's two files and their checksums.
+type seal struct {
+	code, module       string // relative to the directory
+	codeSum, moduleSum uint32
+}
+
+// readSeal reads one; ok is false when it is absent or damaged.
+func readSeal(path string) (s seal, ok bool) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return "", 0, false
+		return s, false
 	}
-	n, err := fmt.Sscanf(string(raw), "%s %08x\n", &file, &sum)
-	return file, sum, err == nil && n == 2 && filepath.IsLocal(file)
+	n, err := fmt.Sscanf(string(raw), "%s %08x %s %08x\n", &s.code, &s.codeSum, &s.module, &s.moduleSum)
+	return s, err == nil && n == 4 && filepath.IsLocal(s.code) && filepath.IsLocal(s.module) && strings.HasSuffix(s.module, rewrittenSuffix)
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func (d *diskCache) checksum(file string) (uint32, error) {
+// read reads a file and its checksum.
+func (d *diskCache) read(file string) ([]byte, uint32, error) {
 	raw, err := os.ReadFile(filepath.Join(d.dir, file))
-	return crc32.Checksum(raw, castagnoli), err
+	return raw, crc32.Checksum(raw, castagnoli), err
 }
 
-// compile compiles a module, or loads it when its sealed code is intact.
-func (d *diskCache) compile(rt wazero.Runtime, digest string, wasm []byte) (wazero.CompiledModule, error) {
+// compile compiles the module that rewrite answers, or loads it when its sealed files are intact; rewrite is not called then.
+func (d *diskCache) compile(rt wazero.Runtime, digest string, rewrite func() ([]byte, error)) (wazero.CompiledModule, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	seal := d.seal(digest)
-	if file, want, ok := readSeal(seal); ok {
-		if got, err := d.checksum(file); err == nil && got == want {
-			return compileModule(rt, wasm)
+	path := d.sealPath(digest)
+	if s, ok := readSeal(path); ok {
+		_, codeSum, err1 := d.read(s.code)
+		module, moduleSum, err2 := d.read(s.module)
+		if err1 == nil && err2 == nil && codeSum == s.codeSum && moduleSum == s.moduleSum {
+			return compileModule(rt, module)
 		}
-		_ = os.Remove(filepath.Join(d.dir, file))
+		_ = os.Remove(filepath.Join(d.dir, s.code))
+		_ = os.Remove(filepath.Join(d.dir, s.module))
 	}
-	_ = os.Remove(seal)
-	before := d.files()
-	m, err := compileModule(rt, wasm)
+	_ = os.Remove(path)
+	module, err := rewrite()
 	if err != nil {
 		return nil, err
 	}
+	before := d.files()
+	m, err := compileModule(rt, module)
+	if err != nil {
+		return nil, err
+	}
+	s := seal{module: strings.TrimPrefix(digest, "sha256:") + rewrittenSuffix, moduleSum: crc32.Checksum(module, castagnoli)}
 	for file := range d.files() {
-		if _, old := before[file]; old {
-			continue
+		if _, old := before[file]; !old {
+			s.code = file
 		}
-		sum, err := d.checksum(file)
-		if err != nil {
-			break
-		}
-		// Losing the seal costs a compilation later, so a failure here is no failure of the caller.
-		tmp := seal + ".new"
-		if os.WriteFile(tmp, fmt.Appendf(nil, "%s %08x\n", file, sum), 0o600) == nil {
-			_ = os.Rename(tmp, seal)
-		}
+	}
+	if s.code == "" {
+		return m, nil // the code was there, unsealed: another process wrote it
+	}
+	// Losing the seal costs a compilation later, so a failure from here on is no failure of the caller.
+	if _, s.codeSum, err = d.read(s.code); err != nil {
+		return m, nil
+	}
+	if os.WriteFile(filepath.Join(d.dir, s.module), module, 0o600) != nil {
+		return m, nil
+	}
+	if os.WriteFile(path+".new", fmt.Appendf(nil, "%s %08x %s %08x\n", s.code, s.codeSum, s.module, s.moduleSum), 0o600) == nil {
+		_ = os.Rename(path+".new", path)
 	}
 	return m, nil
 }

@@ -20,9 +20,9 @@ type instance struct {
 	mod      api.Module
 	mem      *linear
 	meter    *meter
-	ctx      context.Context // carries the meter; what every guest call is made with
-	stack    [2]uint64       // arguments and result: no export has more
-	fn       functions
+	ctx      context.Context       // carries the meter; what every guest call is made with
+	stack    [2]uint64             // arguments and result: no export has more
+	fn       [exports]api.Function // looked up on first use: each carries a stack of 10 KiB
 
 	arena     uint32 // the host's input buffer in guest memory; 0: none yet
 	arenaSize uint32
@@ -34,12 +34,34 @@ type instance struct {
 	idleAt   int64  // nanoseconds since 1970, to a sweep's precision
 }
 
-// functions are the exports, nil when absent.
-type functions struct {
-	alloc, free, describe, init, schema, err       api.Function
-	transform, update, state, merge, finish, reset api.Function
-	gate, handle                                   api.Function
+// export numbers the functions that an instance may be asked for.
+type export int
+
+const (
+	fnAlloc export = iota
+	fnFree
+	fnDescribe
+	fnInit
+	fnSchema
+	fnError
+	fnTransform
+	fnUpdate
+	fnState
+	fnMerge
+	fnFinish
+	fnReset
+	fnGate
+	fnHandle
+	exports
+)
+
+var exportNames = [exports]string{
+	"weir_alloc", "weir_free", "weir_describe", "weir_init", "weir_schema", "weir_error", "weir_transform",
+	"weir_metric_update", "weir_metric_state", "weir_metric_merge", "weir_metric_finish", "weir_metric_reset", "weir_gate", "weir_handle",
 }
+
+// String is the export's name.
+func (e export) String() string { return exportNames[e] }
 
 // start makes an instance under l: start function, _initialize, version check. guest output goes to log (nil: nowhere).
 // Errors name the plugin.
@@ -79,22 +101,16 @@ func (in *instance) boot(ctx context.Context, rt wazero.Runtime, log *guestLog) 
 		return err
 	}
 	if f := in.mod.ExportedFunction("_initialize"); f != nil {
-		if _, err := in.call(ctx, f); err != nil {
+		if _, err := in.invoke(ctx, f); err != nil {
 			return err
 		}
 	}
-	v, err := in.call(ctx, in.mod.ExportedFunction("weir_abi_version"))
+	v, err := in.invoke(ctx, in.mod.ExportedFunction("weir_abi_version"))
 	if err != nil {
 		return err
 	}
 	if int32(v) != abi.Version {
 		return faultf(errs.Invalid, causeOutput, "it speaks version %d of the batch ABI, this host version %d", int32(v), abi.Version)
-	}
-	e := in.mod.ExportedFunction
-	in.fn = functions{
-		e("weir_alloc"), e("weir_free"), e("weir_describe"), e("weir_init"), e("weir_schema"), e("weir_error"),
-		e("weir_transform"), e("weir_metric_update"), e("weir_metric_state"), e("weir_metric_merge"), e("weir_metric_finish"), e("weir_metric_reset"),
-		e("weir_gate"), e("weir_handle"),
 	}
 	return nil
 }
@@ -141,7 +157,16 @@ func (in *instance) guarded(ctx context.Context, f func(context.Context) error) 
 }
 
 // call calls an export that takes up to two integers and returns one, or none.
-func (in *instance) call(ctx context.Context, f api.Function, args ...uint64) (uint64, error) {
+func (in *instance) call(ctx context.Context, e export, args ...uint64) (uint64, error) {
+	f := in.fn[e]
+	if f == nil {
+		f = in.mod.ExportedFunction(exportNames[e]) // there: the interface was checked
+		in.fn[e] = f
+	}
+	return in.invoke(ctx, f, args...)
+}
+
+func (in *instance) invoke(ctx context.Context, f api.Function, args ...uint64) (uint64, error) {
 	in.stack[0] = 0
 	copy(in.stack[:], args)
 	in.meter.arm(ctx)
@@ -158,7 +183,7 @@ func (in *instance) call(ctx context.Context, f api.Function, args ...uint64) (u
 func (in *instance) memory() []byte { return in.mem.buf }
 
 // bytes views size bytes at ptr that a guest answered, checked.
-func (in *instance) bytes(ptr, size uint32, what string) ([]byte, error) {
+func (in *instance) bytes(ptr, size uint32, what export) ([]byte, error) {
 	m := in.memory()
 	if end := uint64(ptr) + uint64(size); end > uint64(len(m)) {
 		return nil, faultf(errs.Invalid, causeOutput, "%s answered bytes %d..%d of a memory of %d", what, ptr, end, len(m))
@@ -170,30 +195,30 @@ func (in *instance) bytes(ptr, size uint32, what string) ([]byte, error) {
 }
 
 // document calls an export that answers a packed document, and views it; a packed 0 is the guest's error.
-func (in *instance) document(ctx context.Context, f api.Function, what string, args ...uint64) ([]byte, error) {
-	v, err := in.call(ctx, f, args...)
+func (in *instance) document(ctx context.Context, e export, args ...uint64) ([]byte, error) {
+	v, err := in.call(ctx, e, args...)
 	if err != nil {
 		return nil, err
 	}
 	if v == 0 {
-		return nil, in.guestError(ctx, what)
+		return nil, in.guestError(ctx, e)
 	}
-	return in.bytes(uint32(v>>32), uint32(v), what)
+	return in.bytes(uint32(v>>32), uint32(v), e)
 }
 
 // maxErrorBytes cuts the guest's error texts.
 const maxErrorBytes = 1024
 
 // guestError asks for the text of the error that an export just answered.
-func (in *instance) guestError(ctx context.Context, what string) error {
+func (in *instance) guestError(ctx context.Context, what export) error {
 	if in.mem.refused {
 		return faultf(errs.Exhausted, causeMemory, "it needs more than its memory limit of %d bytes (%s)", in.limits.MemoryBytes, what)
 	}
-	v, err := in.call(ctx, in.fn.err)
+	v, err := in.call(ctx, fnError)
 	if err != nil {
 		return err
 	}
-	text, err := in.bytes(uint32(v>>32), min(uint32(v), maxErrorBytes), "weir_error")
+	text, err := in.bytes(uint32(v>>32), min(uint32(v), maxErrorBytes), fnError)
 	if err != nil {
 		return err
 	}
@@ -217,7 +242,7 @@ func printable(b []byte) string {
 
 // allocate asks the guest for size bytes.
 func (in *instance) allocate(ctx context.Context, size uint32) (uint32, error) {
-	v, err := in.call(ctx, in.fn.alloc, uint64(size))
+	v, err := in.call(ctx, fnAlloc, uint64(size))
 	if err != nil {
 		return 0, err
 	}
@@ -247,7 +272,7 @@ func (in *instance) give(ctx context.Context, doc []byte, f func(ptr, size uint6
 	if err := f(uint64(ptr), uint64(len(doc))); err != nil {
 		return err
 	}
-	_, err = in.call(ctx, in.fn.free, uint64(ptr), uint64(size))
+	_, err = in.call(ctx, fnFree, uint64(ptr), uint64(size))
 	return err
 }
 
@@ -276,7 +301,7 @@ func (in *instance) put(ctx context.Context, b *abi.Batch, from, to int) (uint32
 		if in.arena != 0 {
 			old, oldSize := in.arena, in.arenaSize
 			in.arena, in.arenaSize = 0, 0
-			if _, err := in.call(ctx, in.fn.free, uint64(old), uint64(oldSize)); err != nil {
+			if _, err := in.call(ctx, fnFree, uint64(old), uint64(oldSize)); err != nil {
 				return 0, err
 			}
 		}

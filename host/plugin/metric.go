@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"sync"
 
-	"github.com/tetratelabs/wazero/api"
-
 	"github.com/weir-ml/weir/host/errs"
 	"github.com/weir-ml/weir/sdk/abi"
 )
@@ -31,7 +29,7 @@ func (p *Plugin) Metric(ctx context.Context) (*Metric, error) {
 	}
 	m := &Metric{plugin: p, in: in}
 	// A pooled instance may carry the sums of the one before.
-	if err := m.do(func(in *instance) error { return m.status(ctx, in, in.fn.reset, "weir_metric_reset") }); err != nil {
+	if err := m.do(func(in *instance) error { return m.status(ctx, in, fnReset) }); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -56,10 +54,10 @@ func (m *Metric) do(f func(*instance) error) error {
 }
 
 // status calls an export that answers 0 for success.
-func (m *Metric) status(ctx context.Context, in *instance, f api.Function, what string, args ...uint64) error {
-	v, err := in.call(ctx, f, args...)
+func (m *Metric) status(ctx context.Context, in *instance, e export, args ...uint64) error {
+	v, err := in.call(ctx, e, args...)
 	if err == nil && int32(v) != 0 {
-		err = in.guestError(ctx, what)
+		err = in.guestError(ctx, e)
 	}
 	return err
 }
@@ -75,7 +73,7 @@ func (m *Metric) Update(ctx context.Context, side abi.Side, b *abi.Batch) error 
 			if err != nil {
 				return err
 			}
-			if err := m.status(ctx, in, in.fn.update, "weir_metric_update", uint64(side), uint64(ptr)); err != nil {
+			if err := m.status(ctx, in, fnUpdate, uint64(side), uint64(ptr)); err != nil {
 				return err
 			}
 		}
@@ -86,7 +84,7 @@ func (m *Metric) Update(ctx context.Context, side abi.Side, b *abi.Batch) error 
 // State is the summary so far as bytes that Merge of the same plugin with the same parameters accepts; the caller owns them.
 func (m *Metric) State(ctx context.Context) (state []byte, err error) {
 	err = m.do(func(in *instance) error {
-		raw, err := in.document(ctx, in.fn.state, "weir_metric_state")
+		raw, err := in.document(ctx, fnState)
 		state = append([]byte(nil), raw...)
 		return err
 	})
@@ -96,14 +94,14 @@ func (m *Metric) State(ctx context.Context) (state []byte, err error) {
 // Merge adds another summary's state.
 func (m *Metric) Merge(ctx context.Context, state []byte) error {
 	return m.do(func(in *instance) error {
-		return in.give(ctx, state, func(ptr, size uint64) error { return m.status(ctx, in, in.fn.merge, "weir_metric_merge", ptr, size) })
+		return in.give(ctx, state, func(ptr, size uint64) error { return m.status(ctx, in, fnMerge, ptr, size) })
 	})
 }
 
 // Finish computes the scores of the summary so far; more may be added after it.
 func (m *Metric) Finish(ctx context.Context) (scores []abi.Score, err error) {
 	err = m.do(func(in *instance) error {
-		raw, err := in.document(ctx, in.fn.finish, "weir_metric_finish")
+		raw, err := in.document(ctx, fnFinish)
 		if err != nil {
 			return err
 		}

@@ -151,12 +151,12 @@ func (p *Plugin) chunk(ctx context.Context, i *instance, in *abi.Batch, from, to
 	if err != nil {
 		return err
 	}
-	v, err := i.call(ctx, i.fn.transform, uint64(ptr))
+	v, err := i.call(ctx, fnTransform, uint64(ptr))
 	if err != nil {
 		return err
 	}
 	if uint32(v) == 0 {
-		return i.guestError(ctx, "weir_transform")
+		return i.guestError(ctx, fnTransform)
 	}
 	if err := abi.Decode(i.memory(), uint32(v), abi.DecodeLimits{Rows: to - from, Bytes: i.limits.MaxOutputBytes}, &i.out); err != nil {
 		return faultf(errs.Invalid, causeOutput, "weir_transform answered a batch that breaks the ABI: %v", err)
@@ -210,17 +210,17 @@ func (p *Plugin) ask(ctx context.Context, w abi.World, doc []byte, answer any) e
 }
 
 func (p *Plugin) exchange(ctx context.Context, in *instance, w abi.World, doc []byte, answer any) error {
-	f, what := in.fn.gate, "weir_gate"
+	e := fnGate
 	if w == abi.WorldHandler {
-		f, what = in.fn.handle, "weir_handle"
+		e = fnHandle
 	}
 	return in.give(ctx, doc, func(ptr, size uint64) error {
-		raw, err := in.document(ctx, f, what, ptr, size)
+		raw, err := in.document(ctx, e, ptr, size)
 		if err != nil {
 			return err
 		}
 		if err := json.Unmarshal(raw, answer); err != nil {
-			return faultf(errs.Invalid, causeOutput, "%s answered no such document: %v", what, err)
+			return faultf(errs.Invalid, causeOutput, "%s answered no such document: %v", e, err)
 		}
 		return nil
 	})

@@ -154,9 +154,9 @@ func (p *pool) initialise(ctx context.Context, in *instance) error {
 		return err
 	}
 	err := in.give(ctx, p.params, func(ptr, size uint64) error {
-		v, err := in.call(ctx, in.fn.init, ptr, size)
+		v, err := in.call(ctx, fnInit, ptr, size)
 		if err == nil && int32(v) != 0 {
-			err = in.guestError(ctx, "weir_init")
+			err = in.guestError(ctx, fnInit)
 		}
 		return err
 	})
@@ -166,7 +166,7 @@ func (p *pool) initialise(ctx context.Context, in *instance) error {
 	if p.schema.Load() != nil {
 		return nil
 	}
-	raw, err := in.document(ctx, in.fn.schema, "weir_schema")
+	raw, err := in.document(ctx, fnSchema)
 	if err != nil {
 		return err
 	}

@@ -226,8 +226,8 @@ func TestCompilesOnce(t *testing.T) {
 		}()
 	}
 	wg.Wait()
-	if n := len(h.disk.files()); n != 1 {
-		t.Errorf("%d files of machine code", n)
+	if n := len(h.disk.files()); n != 2 {
+		t.Errorf("%d files: want the code and the rewritten module", n)
 	}
 }
 
@@ -252,10 +252,12 @@ func TestDamagedCache(t *testing.T) {
 	if err := run(); err != nil {
 		t.Fatal(err)
 	}
-	var code, seal string
+	var code, seal, module string
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, _ error) error {
 		if strings.HasSuffix(path, sealSuffix) {
 			seal = path
+		} else if strings.HasSuffix(path, rewrittenSuffix) {
+			module = path
 		} else if !d.IsDir() {
 			code = path
 		}
@@ -285,11 +287,15 @@ func TestDamagedCache(t *testing.T) {
 			}
 			return os.WriteFile(code, bad, 0o600)
 		},
-		"cut":          func() error { return os.WriteFile(code, good[:len(good)/2], 0o600) },
-		"empty":        func() error { return os.WriteFile(code, nil, 0o600) },
-		"gone":         func() error { return os.Remove(code) },
-		"seal gone":    func() error { return os.Remove(seal) },
-		"seal garbled": func() error { return os.WriteFile(seal, []byte("../../etc/passwd 00000000\n"), 0o600) },
+		"cut":            func() error { return os.WriteFile(code, good[:len(good)/2], 0o600) },
+		"empty":          func() error { return os.WriteFile(code, nil, 0o600) },
+		"module garbled": func() error { return os.WriteFile(module, []byte("\x00asm\x01\x00\x00\x00"), 0o600) },
+		"module gone":    func() error { return os.Remove(module) },
+		"gone":           func() error { return os.Remove(code) },
+		"seal gone":      func() error { return os.Remove(seal) },
+		"seal garbled": func() error {
+			return os.WriteFile(seal, []byte("../../etc/passwd 00000000 x.fuel1.wasm 00000000\n"), 0o600)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := harm(); err != nil {
