@@ -5,6 +5,6 @@
 // It is not a cache, not a query engine and not a place for domain rules: what a key means is its caller's business. No
 // exported signature carries a NATS type, so the storage can be replaced inside this package.
 //
-// Read first: store.go (life cycle), bucket.go (keys), commit.go (the committer, on which all durability hangs), stream.go.
+// Read first: store.go (life cycle), bucket.go (keys), commit.go and write.go (the committer, on which all durability hangs), stream.go.
 // The formats on disk and in headers are in docs/formats/kv.md.
 package kv
