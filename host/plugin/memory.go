@@ -14,8 +14,12 @@ func (l *linear) Reallocate(size uint64) []byte {
 		return nil
 	}
 	if size > uint64(cap(l.buf)) {
-		// Half as much again, so that growing page by page does not copy the memory for each of them.
-		grown := make([]byte, size, min(l.limit, size+size/2))
+		room := size
+		if l.buf != nil {
+			// Half as much again, so that growing page by page does not copy the memory for each of them.
+			room = min(l.limit, size+size/2)
+		}
+		grown := make([]byte, size, room)
 		copy(grown, l.buf)
 		l.buf = grown
 	}

@@ -3,7 +3,7 @@
 // never seen. The package uses the standard library alone, so that Go guests can import it.
 //
 // It is not for moving bytes in and out of a running module: host/plugin does that.
-// Read ABI.md first, then this file, then batch.go.
+// Read ABI.md first, then this file, batch.go (batches in Go), and layout.go and wire.go (batches in linear memory).
 package abi
 
 import "fmt"
