@@ -114,8 +114,9 @@ func (p *psi) Update(side abi.Side, b *abi.Batch) error {
 func (n *counts) add(in *abi.Column, rows int, edges []float64) error {
 	switch in.Type {
 	case abi.Float64:
+		nulls := in.Validity != nil
 		for r, x := range in.Float64s()[:rows] {
-			if in.IsNull(r) || x-x != 0 { // NaN and both infinities
+			if x-x != 0 || nulls && in.IsNull(r) { // x-x is not 0 for NaN and both infinities
 				n.missing++
 			} else {
 				n.bins[bin(edges, x)]++
