@@ -163,6 +163,20 @@ func TestColumnFromBothSides(t *testing.T) {
 	}
 }
 
+// A model whose output is called prediction, like the column that every model has, answers it once.
+func TestModelOutputCalledPrediction(t *testing.T) {
+	s := service(t, functions.Options{Plugins: runtest.Plugins{}, Predictor: runtest.Model(func(ctx context.Context, m string, in *abi.Batch) (functions.Prediction, error) {
+		p, err := runtest.AddOne(ctx, m, in)
+		p.Outputs.Columns = append(p.Outputs.Columns, abi.Float64Column("prediction", []float64{2}), abi.Float64Column("other", []float64{7}))
+		return p, err
+	})})
+	apply(t, s, "f", `{"http":{},"model":"m"}`)
+	resp, _, err := s.Invoke(t.Context(), "f", abi.Request{Method: "POST", Body: []byte(`{"rows":[{"x":1}]}`)})
+	if err != nil || string(resp.Body) != `{"rows":[{"prediction":2,"other":7}]}` {
+		t.Errorf("answered %s, %v", resp.Body, err)
+	}
+}
+
 func BenchmarkInvokeRows(b *testing.B) {
 	s := service(b, functions.Options{Plugins: runtest.Plugins{"double": runtest.Double()}})
 	apply(b, s, "f", `{"http":{},"transform":{"plugin":"double"}}`)

@@ -123,16 +123,17 @@ func (s *steps) rows(ctx context.Context, in *abi.Batch) (computed, error) {
 		return c, errs.New(errs.Internal, "model %q did not answer one row for each of %d", s.model, in.Rows)
 	}
 	c.model, c.batchSize = s.model+"@"+p.ModelVersion, p.BatchSize
-	if c.out == nil {
-		c.out = p.Outputs
-		return c, nil
+	both := &abi.Batch{Rows: in.Rows}
+	if c.out != nil {
+		both.Columns = append(both.Columns, c.out.Columns...)
 	}
-	both := &abi.Batch{Rows: in.Rows, Columns: append([]abi.Column(nil), c.out.Columns...)}
 	for _, col := range p.Outputs.Columns {
-		if both.Column(col.Name) != nil {
+		if c.out != nil && c.out.Column(col.Name) != nil {
 			return c, invalid("column %q comes from the transform and from model %q: rename one", col.Name, s.model)
 		}
-		both.Columns = append(both.Columns, col)
+		if both.Column(col.Name) == nil { // a model's output may itself be called prediction
+			both.Columns = append(both.Columns, col)
+		}
 	}
 	c.out = both
 	return c, nil

@@ -84,8 +84,8 @@ func TestLostAcks(t *testing.T) {
 	waitDone(t, svc, 120)
 	checkOnce(t, s, svc, in, 120)
 	st, err := svc.Status(t.Context(), "f")
-	if err != nil || st.Event.Duplicates != 120 {
-		t.Errorf("%d redeliveries found their marker, want 120 (%v)", st.Event.Duplicates, err)
+	if err != nil || st.Event.Duplicates < 120 {
+		t.Errorf("%d redeliveries found their marker, want at least 120 (%v)", st.Event.Duplicates, err)
 	}
 }
 

@@ -147,13 +147,15 @@ func redelivery(t *testing.T, h Harness) {
 }
 
 func inProgress(t *testing.T, h Harness) {
-	f := openFeed(t, h, bound)
+	patient := bound
+	patient.AckWait = 2 * time.Second
+	f := openFeed(t, h, patient)
 	publish(t, h, 1)
 	e := fetch(t, f, 1)[0]
-	until := time.Now().Add(2 * bound.AckWait)
+	until := time.Now().Add(patient.AckWait * 3 / 2)
 	for time.Now().Before(until) {
 		e.InProgress()
-		more, err := f.Fetch(t.Context(), 1, bound.AckWait/4)
+		more, err := f.Fetch(t.Context(), 1, patient.AckWait/10)
 		if err != nil || len(more) > 0 {
 			t.Fatalf("delivered %d events while in progress, %v", len(more), err)
 		}
