@@ -92,7 +92,7 @@ func showPlugin(w io.Writer, p client.Plugin) {
 	case p.BuiltIn:
 		from = "built in"
 	case p.Name == "":
-		from = "by digest"
+		from = "known by digest alone"
 	}
 	worlds := make([]string, len(p.Description.Worlds))
 	for i, x := range p.Description.Worlds {

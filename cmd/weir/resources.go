@@ -113,6 +113,9 @@ func (s *session) diffCommand() *cobra.Command {
 		Use: "diff -f FILE", Short: "Show what apply would change", Args: args(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			results, err := s.send(c.Context(), file, true)
+			if err != nil && code {
+				return &exit{2, err}
+			}
 			if err != nil {
 				return err
 			}
@@ -138,7 +141,7 @@ func (s *session) diffCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVarP(&file, "file", "f", "", "the manifest; - is standard input")
-	c.Flags().BoolVar(&code, "exit-code", false, "exit with 1 when something would change")
+	c.Flags().BoolVar(&code, "exit-code", false, "exit with 1 when something would change, with 2 when it cannot be told")
 	return c
 }
 
