@@ -398,3 +398,30 @@ func TestReplace(t *testing.T) {
 		t.Errorf("Forget: %v, %d results left", err, len(m.Results("f")))
 	}
 }
+
+// Closed while it waits for its model, a function leaves its events to whoever comes next.
+func TestCloseWhilePaused(t *testing.T) {
+	m := runtest.NewMemory()
+	doc := strings.Replace(eventSpec, `"transform":{"plugin":"double"}`, `"model":"late"`, 1)
+	gone := service(t, functions.Options{Plugins: runtest.Plugins{}, Events: m, Predictor: runtest.Model(func(context.Context, string, *abi.Batch) (functions.Prediction, error) {
+		return functions.Prediction{}, errs.New(errs.Unavailable, "no model")
+	})})
+	apply(t, gone, "f", doc)
+	m.Publish("IN", "in.a", nil, []byte(`{"x":1}`))
+	await(t, "the pause", func() bool {
+		st, err := gone.Status(t.Context(), "f")
+		return err == nil && st.State == functions.Paused
+	})
+	if err := gone.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Results("f")) != 0 {
+		t.Fatalf("results %s", m.Results("f"))
+	}
+	next := service(t, functions.Options{Plugins: runtest.Plugins{}, Events: m, Predictor: runtest.Model(runtest.AddOne)})
+	apply(t, next, "f", doc)
+	drained(t, next, "f", 1)
+	if r := m.Results("f"); len(r) != 1 || len(letters(t, next, "f")) != 0 {
+		t.Errorf("results %s, letters %v", r, letters(t, next, "f"))
+	}
+}
