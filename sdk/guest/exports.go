@@ -22,9 +22,19 @@ var (
 	outColumn []descriptor
 )
 
-// begin lets Go's scheduler run: the collector's workers are goroutines, and an export that never yields starves them until
-// memory is full.
-func begin() { runtime.Gosched() }
+// yieldEvery is the work, in bytes looked at or handed out, after which begin yields.
+const yieldEvery = 32 << 10
+
+var work int
+
+// begin lets Go's scheduler run now and then: the collector's workers are goroutines, and exports that never yield starve them
+// until memory is full. Yielding takes some 4 µs, ten times what a call for one row takes, so it is done by the work.
+func begin(bytes int) {
+	if work += bytes + yieldEvery/32; work >= yieldEvery {
+		work = 0
+		runtime.Gosched()
+	}
+}
 
 func address(p unsafe.Pointer) uint32 { return uint32(uintptr(p)) }
 
@@ -58,7 +68,6 @@ func try(f func() error) (ok bool) {
 			ok = false
 		}
 	}()
-	begin()
 	if err := f(); err != nil {
 		fail(err)
 		return false
@@ -66,7 +75,8 @@ func try(f func() error) (ok bool) {
 	return true
 }
 
-func status(f func() error) int32 {
+func status(bytes int, f func() error) int32 {
+	begin(bytes)
 	if try(f) {
 		return 0
 	}
@@ -75,6 +85,7 @@ func status(f func() error) int32 {
 
 // answer runs f and packs the JSON of what it answers.
 func answer(f func() (any, error)) uint64 {
+	begin(yieldEvery)
 	if !try(func() error {
 		v, err := f()
 		if err != nil {
@@ -100,9 +111,9 @@ func weirAlloc(size uint32) uint32 {
 }
 
 //go:wasmexport weir_free
-func weirFree(ptr, _ uint32) {
+func weirFree(ptr, size uint32) {
 	delete(held, ptr)
-	begin()
+	begin(int(size))
 }
 
 //go:wasmexport weir_error
@@ -120,7 +131,7 @@ func weirDescribe() uint64 {
 
 //go:wasmexport weir_init
 func weirInit(ptr, size uint32) int32 {
-	return status(func() error {
+	return status(yieldEvery, func() error {
 		if plugin.Init == nil {
 			return nil
 		}
@@ -169,6 +180,14 @@ func read(ptr uint32) *abi.Batch {
 	return &in
 }
 
+// size is the bytes of a batch's values.
+func size(b *abi.Batch) (n int) {
+	for i := range b.Columns {
+		n += len(b.Columns[i].Values)
+	}
+	return n
+}
+
 // write answers the address of b's header.
 func write(b *abi.Batch) uint32 {
 	out = b
@@ -201,11 +220,12 @@ func write(b *abi.Batch) uint32 {
 
 //go:wasmexport weir_transform
 func weirTransform(ptr uint32) (result uint32) {
+	b := read(ptr)
+	begin(size(b))
 	try(func() error {
 		if plugin.Transform == nil {
 			return fmt.Errorf("this plugin is no transform")
 		}
-		b := read(ptr)
 		o, err := plugin.Transform(b)
 		if err == nil {
 			err = check(o, b.Rows)
@@ -229,11 +249,13 @@ func metric(f func(Metric) error) func() error {
 
 //go:wasmexport weir_metric_update
 func weirMetricUpdate(side, ptr uint32) int32 {
-	return status(metric(func(m Metric) error { return m.Update(abi.Side(side), read(ptr)) }))
+	b := read(ptr)
+	return status(size(b), metric(func(m Metric) error { return m.Update(abi.Side(side), b) }))
 }
 
 //go:wasmexport weir_metric_state
 func weirMetricState() uint64 {
+	begin(yieldEvery)
 	if !try(metric(func(m Metric) (err error) { document, err = m.State(); return err })) {
 		return 0
 	}
@@ -242,7 +264,7 @@ func weirMetricState() uint64 {
 
 //go:wasmexport weir_metric_merge
 func weirMetricMerge(ptr, size uint32) int32 {
-	return status(metric(func(m Metric) error { return m.Merge(view[byte](ptr, int(size))) }))
+	return status(int(size), metric(func(m Metric) error { return m.Merge(view[byte](ptr, int(size))) }))
 }
 
 //go:wasmexport weir_metric_finish
@@ -255,7 +277,7 @@ func weirMetricFinish() uint64 {
 
 //go:wasmexport weir_metric_reset
 func weirMetricReset() int32 {
-	return status(metric(func(m Metric) error { m.Reset(); return nil }))
+	return status(0, metric(func(m Metric) error { m.Reset(); return nil }))
 }
 
 //go:wasmexport weir_gate
