@@ -25,7 +25,7 @@ type diskCache struct {
 const sealSuffix = ".seal"
 
 // rewrittenSuffix ends the names of rewritten modules. Its number changes with what the rewriting does.
-const rewrittenSuffix = ".fuel1.wasm"
+const rewrittenSuffix = ".fuel2.wasm"
 
 func openDiskCache(dir string) (*diskCache, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {

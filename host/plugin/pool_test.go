@@ -294,7 +294,7 @@ func TestDamagedCache(t *testing.T) {
 		"gone":           func() error { return os.Remove(code) },
 		"seal gone":      func() error { return os.Remove(seal) },
 		"seal garbled": func() error {
-			return os.WriteFile(seal, []byte("../../etc/passwd 00000000 x.fuel1.wasm 00000000\n"), 0o600)
+			return os.WriteFile(seal, []byte("../../etc/passwd 00000000 x.fuel2.wasm 00000000\n"), 0o600)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,7 +5,8 @@ const (
 	prepaid   = 64   // what a function with loops pays on entry for its first iterations
 	portion   = 1024 // what it takes from the counter when its local purse is empty
 	freeLeaf  = 48   // a function without calls or loops of at most so many instructions is covered by its caller's price
-	bulkShift = 4    // memory and table operations pay one unit for 16 bytes or entries
+	unitShift = 3    // a unit is 2^3 instructions. Go's guests are one loop around a switch, of which an iteration runs a small part
+	bulkShift = 7    // memory and table operations pay one unit for 128 bytes or entries
 )
 
 type editKind uint8
@@ -113,11 +114,11 @@ func (m *module) function(r *reader, w []byte, index uint32, raw []byte) []byte 
 		w = append(putU32(w, groups+1), raw[declStart:declEnd]...)
 		w = append(w, 1, tI32)
 	}
-	price := int64(f.entry)
+	price := units(f.entry)
 	if len(f.costs) > 0 {
 		price += prepaid
 	}
-	if f.calls || len(f.costs) > 0 || price > freeLeaf {
+	if f.calls || len(f.costs) > 0 || f.entry > freeLeaf {
 		w = m.charge(w, func(w []byte) []byte { return putS64(append(w, 0x42), price) })
 	}
 	if len(f.costs) > 0 {
@@ -133,20 +134,23 @@ func (m *module) function(r *reader, w []byte, index uint32, raw []byte) []byte 
 		case editBulk:
 			w = putU32(append(w, 0x10), m.bulk())
 		case editLoop:
-			w = m.pay(w, purse, f.costs[e.value])
+			w = m.pay(w, purse, units(f.costs[e.value]))
 		}
 		at = e.to
 	}
 	return append(w, raw[at:]...)
 }
 
+// units is the price of that many instructions, rounded up.
+func units(instructions uint32) int64 { return (int64(instructions) + 1<<unitShift - 1) >> unitShift }
+
 // pay appends a loop iteration's payment from the purse, or from the counter itself when it is dear.
-func (m *module) pay(w []byte, purse, cost uint32) []byte {
+func (m *module) pay(w []byte, purse uint32, cost int64) []byte {
 	if cost > portion {
-		return m.charge(w, func(w []byte) []byte { return putS64(append(w, 0x42), int64(cost)) })
+		return m.charge(w, func(w []byte) []byte { return putS64(append(w, 0x42), cost) })
 	}
 	w = putU32(append(w, 0x20), purse)
-	w = putS64(append(w, 0x41), int64(cost))
+	w = putS64(append(w, 0x41), cost)
 	w = putU32(append(w, 0x6b, 0x22), purse) // i32.sub, local.tee
 	w = append(w, 0x41, 0, 0x48, 0x04, 0x40) // i32.const 0, i32.lt_s, if
 	w = putU32(append(w, 0x20), purse)       // local.get

@@ -6,7 +6,7 @@
 // times slower, costs a goroutine a call, and does not see recursion without loops at all. Slices have a second use: machine code
 // cannot be preempted, and Go's garbage collector waits for it; a refill is a place where it need not.
 //
-// One unit is about one instruction, counted from above (both arms of an if). The count depends on the module and its input
+// One unit is about eight instructions, counted from above (both arms of an if, all of a loop's body). The count depends on the module and its input
 // alone, so the same call burns the same fuel on every machine.
 //
 // The rewritten module must mean what the original meant. Indices that the original does not have are refused here, since what
@@ -29,7 +29,7 @@ const (
 )
 
 // Slice is the units that one refill should grant: a few tenths of a millisecond of work.
-const Slice = 1 << 18
+const Slice = 1 << 16
 
 // Bounds on what a module may declare, beyond wazero's own: host memory that no other limit covers.
 const (
