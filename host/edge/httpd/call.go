@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
 
 	"github.com/weir-ml/weir/host/errs"
 )
@@ -127,7 +126,7 @@ func (c *Call) Bytes(status int, contentType string, b []byte) error {
 
 // Stream answers size bytes of r and closes r, also when the client leaves. Context stays alive until then.
 func (c *Call) Stream(status int, contentType string, r io.ReadCloser, size int64) error {
-	if c.Method() == fasthttp.MethodHead {
+	if c.Method() == "HEAD" {
 		c.f.Response().SetStatusCode(status)
 		c.f.Response().Header.SetContentType(contentType)
 		c.f.Response().Header.SetContentLength(int(size))
