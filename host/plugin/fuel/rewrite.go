@@ -51,12 +51,13 @@ func Rewrite(module []byte, o Options) ([]byte, Report, error) {
 	if err != nil {
 		return nil, Report{}, err
 	}
-	if err := validate(module); err != nil {
-		return nil, Report{}, errs.New(errs.Invalid, "not a valid module: %w", err)
-	}
+	// The whole of it is read here before the engine is let near it.
 	out, report, err := m.rewrite(o)
 	if err != nil {
 		return nil, Report{}, err
+	}
+	if err := validate(module); err != nil {
+		return nil, Report{}, errs.New(errs.Invalid, "not a valid module: %w", err)
 	}
 	report.CostVersion, report.BytesIn, report.BytesOut = Version, len(module), len(out)
 	if err := validate(out); err != nil {
@@ -84,7 +85,7 @@ func (m *module) shift(f uint32) uint32 {
 	return f
 }
 
-// rewrite makes the new module of a valid one.
+// rewrite makes the new module. Of one that is not valid it makes an error or nonsense, which the caller throws away.
 func (m *module) rewrite(o Options) ([]byte, Report, error) {
 	var report Report
 	e := &emitter{m: m, refill: uint32(len(m.imported)), global: uint32(m.globals), wraps: map[string]uint32{}}
