@@ -40,12 +40,16 @@ type upload struct {
 }
 
 // files finds every document's spec.file. A manifest that does not parse has none: the server's message has the position.
-func (m manifest) files() []upload {
+func (m manifest) files() (out []upload) {
+	defer func() {
+		if recover() != nil { // goccy/go-yaml panics on some broken documents
+			out = nil
+		}
+	}()
 	f, err := parser.ParseBytes(m.text, 0)
 	if err != nil {
 		return nil
 	}
-	var out []upload
 	for _, doc := range f.Docs {
 		spec := child(doc.Body, "spec")
 		if spec == nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"reflect"
@@ -85,6 +86,11 @@ func splitList(s string) []string {
 
 // Parse reads one YAML (or JSON) document over c, strictly, and lists the keys it sets. c is valid to use only without an error.
 func Parse(raw []byte, c *Config) (keys []string, err error) {
+	defer func() {
+		if p := recover(); p != nil { // goccy/go-yaml does on some documents with tags and aliases
+			keys, err = nil, fmt.Errorf("the document does not read as YAML (%v)", p)
+		}
+	}()
 	d := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict())
 	if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) {
 		return nil, errors.New(yaml.FormatError(err, false, true))
