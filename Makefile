@@ -10,7 +10,6 @@ GO       ?= go
 FUZZTIME ?= 10s
 export GOTOOLCHAIN := local
 export GOFLAGS := -buildvcs=false
-export WEIR_ONNXRUNTIME_LIB := $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 
 # go.mod of the benches that pull in peers is their own; everything else is one module.
 PKGS := ./...

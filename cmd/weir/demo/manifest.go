@@ -30,7 +30,7 @@ func model(name, version, blob string) string {
 blob: %s
 version: "%s"
 preprocess: {plugin: standardize, parameters: %s}
-batching: {max_batch_size: 64, max_queue_delay_microseconds: 500}`, blob, version, inline(breastcancer.Standardize)))
+batching: {max_batch_size: 64, max_queue_delay_microseconds: 200}`, blob, version, inline(breastcancer.Standardize)))
 }
 
 // scoreFunction turns measurement events into predictions. The model standardises by itself.

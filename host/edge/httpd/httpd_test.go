@@ -453,3 +453,25 @@ func BenchmarkEcho(b *testing.B) {
 	cancel()
 	<-done
 }
+
+// A context that ends before the server got to serving must still end Run.
+func TestRunEndsWhenItNeverBegan(t *testing.T) {
+	for range 20 {
+		s := New(Options{Logger: slog.New(slog.DiscardHandler)})
+		if err := s.Listen("127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("Run did not end")
+		}
+	}
+}

@@ -292,6 +292,8 @@ func (s *Server) shutdown(tick *time.Ticker, served <-chan error) error {
 		}
 	}
 	s.stop()
+	// fasthttp's shutdown closes the listeners it serves; one that it was only about to serve would stay open.
+	_ = s.ln.Close() // closed already, mostly
 	if serveErr := <-served; serveErr != nil && !errors.Is(serveErr, net.ErrClosed) && !errors.Is(serveErr, io.EOF) {
 		err = errors.Join(err, serveErr)
 	}
