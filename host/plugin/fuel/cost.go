@@ -24,7 +24,7 @@ const (
 	// smallUnits bounds functions that neither charge nor test: no loop, no call out, no bulk instruction. Direct callers pay
 	// for them.
 	smallUnits = 48
-	// gapUnits bounds what runs between two tests on any path through one function.
+	// gapUnits bounds what runs between two tests on any path through one function, and what one charge pays.
 	gapUnits = 2048
 	// exitUnits bounds what runs between the last test and the return, so that unwinding deep recursion is bounded as well.
 	exitUnits = 128

@@ -275,17 +275,24 @@ func (s *scanner) spend(at int, units int64) {
 	}
 	p := &s.points[s.cur]
 	switch {
+	case p.cost > 0 && p.cost+units > gapUnits: // paid in advance, it would outlast the tests
+		s.charge(at, units)
 	case p.outermost >= len(s.frames):
 		p.cost += units
 	case p.spare+units <= spareUnits:
 		p.cost += units
 		p.spare += units
 	default:
-		s.add(edit{at: at, kind: editCharge, arg: int64(len(s.points))})
-		s.cur = len(s.points)
-		s.points = append(s.points, point{cost: units, outermost: nowhere})
-		s.dirty = true
+		s.charge(at, units)
 	}
+}
+
+// charge opens a new charge at position at.
+func (s *scanner) charge(at int, units int64) {
+	s.add(edit{at: at, kind: editCharge, arg: int64(len(s.points))})
+	s.cur = len(s.points)
+	s.points = append(s.points, point{cost: units, outermost: nowhere})
+	s.dirty = true
 }
 
 // check puts a test at position at.

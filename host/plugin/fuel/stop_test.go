@@ -1,0 +1,293 @@
+package fuel
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"runtime/metrics"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+
+	"github.com/weir-ml/weir/host/errs"
+)
+
+// endless are modules whose export "run" (or start function) never ends by itself.
+func endless() map[string][]byte {
+	out := map[string][]byte{}
+	out["for"] = one(loop(op(opBr, 0)))
+	out["br_if to itself"] = one(loop(i32c(1), op(opBrIf, 0)))
+	out["br_if self loop in dead end"] = one(loop(i32c(1), op(opBrIf, 0), op(opBr, 0)))
+	out["nested loops"] = one(loop(loop(loop(op(opBr, 2)))))
+	out["inner falls, outer repeats"] = one(loop(loop(i32c(0), op(opBrIf, 0)), op(opBr, 0)))
+	out["only a br_table"] = one(loop(i32c(3), op(opBrTable, 2, 0, 0, 0)))
+	out["br_table with one target"] = one(loop(i32c(0), op(opBrTable, 0, 0)))
+	out["if arms"] = one(loop(i32c(1), []byte{opIf, blockEmpty}, op(opBr, 1), op(opElse), op(opBr, 1), op(opEnd)))
+
+	m := &builder{}
+	typ := m.typ([]byte{tI32, tI64}, []byte{tI32, tI64})
+	m.add("run", nil, nil, nil, cat(i32c(1), i64c(2), []byte{opLoop}, appendS64(nil, int64(typ)), op(opBr, 0), op(opEnd), op(0x1a), op(0x1a)))
+	out["loop with parameters"] = m.wasm()
+
+	m = &builder{} // a loop whose only work is in a block that branches to the loop
+	m.add("run", nil, nil, nil, loop(blk(blk(op(opBr, 2)))))
+	out["branch over blocks"] = m.wasm()
+
+	m = &builder{}
+	m.add("run", nil, nil, nil, op(opCall, 0))
+	out["recursion"] = m.wasm()
+
+	m = &builder{}
+	m.add("run", nil, nil, nil, op(opCall, 1))
+	m.add("", nil, nil, nil, op(opCall, 2))
+	m.add("", nil, nil, nil, op(opCall, 0))
+	out["mutual recursion"] = m.wasm()
+
+	indirect := func(code ...[]byte) []byte {
+		m := &builder{tables: [][]byte{{0x70, 0, 2}}}
+		m.elems = [][]byte{cat([]byte{0}, i32c(0), []byte{opEnd, 2, 0, 1})}
+		m.add("run", nil, nil, nil, cat(code...))
+		m.add("", nil, nil, nil, cat(code...))
+		return m.wasm()
+	}
+	out["call_indirect recursion"] = indirect(i32c(1), op(opCallIndirect, 0, 0))
+	out["call_indirect in a loop"] = indirect(loop(i32c(1), op(opCallIndirect, 0, 0), op(opBr, 0)))
+
+	// A tree of calls without recursion or loop: 2 to the 40th.
+	m = &builder{}
+	for i := range 40 {
+		name := ""
+		if i == 0 {
+			name = "run"
+		}
+		m.add(name, nil, nil, nil, cat(op(opCall, uint32(i+1)), op(opCall, uint32(i+1))))
+	}
+	m.add("", nil, nil, nil, nil)
+	out["a tree of calls"] = m.wasm()
+
+	bulk := func(name string, code ...[]byte) {
+		m := &builder{memory: []byte{0, 100}, tables: [][]byte{{0x70, 0, 100}}, count: true}
+		m.data = [][]byte{append([]byte{1, 4}, "data"...)}
+		m.add("run", nil, nil, nil, cat(code...))
+		out[name] = m.wasm()
+	}
+	fill := cat(i32c(0), i32c(1), i32c(100<<16), op(opMisc, miscMemoryFill, 0))
+	var long []byte
+	for range 100 {
+		long = append(long, fill...)
+	}
+	bulk("memory.fill in a loop", loop(fill, op(opBr, 0)))
+	bulk("memory.fill 100 times in a row", long)
+	bulk("memory.copy in a loop", loop(i32c(0), i32c(1), i32c(0x7fff), op(opMisc, miscMemoryCopy, 0, 0), op(opBr, 0)))
+	bulk("memory.grow by nothing in a loop", loop(i32c(0), op(opMemoryGrow, 0), op(0x1a), op(opBr, 0)))
+	bulk("memory.init in a loop", loop(i32c(0), i32c(0), i32c(4), op(opMisc, miscMemoryInit, 0, 0), op(opBr, 0)))
+	bulk("table.fill in a loop", loop(i32c(0), []byte{opRefNull, 0x70}, i32c(100), op(opMisc, miscTableFill, 0), op(opBr, 0)))
+	bulk("table.grow that fails in a loop", loop([]byte{opRefNull, 0x70}, i32c(-1), op(opMisc, miscTableGrow, 0), op(0x1a), op(opBr, 0)))
+
+	m = &builder{start: []byte{0}}
+	m.add("", nil, nil, nil, loop(op(opBr, 0)))
+	out["start function"] = m.wasm()
+	return out
+}
+
+func TestEndlessModulesAreStopped(t *testing.T) {
+	for name, wasm := range endless() {
+		t.Run(name, func(t *testing.T) {
+			out := rewritten(t, wasm)
+			rt := newRuntime(t)
+			// run answers how the module ended: the start function's ends in instantiate.
+			run := func(m *Meter, ctx context.Context, budget int64, deadline time.Time) error {
+				g, err := instantiate(t, rt, out, m, ctx, budget, deadline)
+				if err != nil {
+					return err
+				}
+				defer g.Close(g.ctx)
+				_, err = g.ExportedFunction("run").Call(g.ctx)
+				return err
+			}
+			stack := strings.Contains(name, "recursion")
+			budget := int64(3_000_000)
+			if stack {
+				budget = 100_000 // the stack ends, too
+			}
+			var units [2]int64
+			for k, slice := range []int64{1_000, DefaultSlice} {
+				m := NewMeter(slice)
+				if err := run(m, nil, budget, time.Time{}); !errors.Is(err, ErrExhausted) || !errs.Is(err, errs.Exhausted) {
+					t.Fatalf("slice %d: %v", slice, err)
+				}
+				units[k] = m.granted
+			}
+			if units[0] > budget || units[1] > budget {
+				t.Errorf("granted %v of %d", units, budget)
+			}
+			if stack {
+				return // no deadline comes before the stack's end
+			}
+			if err := run(NewMeter(0), nil, MaxBudget, time.Now().Add(20*time.Millisecond)); !errors.Is(err, ErrDeadline) || !errs.Is(err, errs.Timeout) {
+				t.Errorf("deadline: %v", err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			timer := time.AfterFunc(20*time.Millisecond, cancel)
+			defer timer.Stop()
+			if err := run(NewMeter(0), ctx, MaxBudget, time.Time{}); !errors.Is(err, context.Canceled) || !Stopped(err) {
+				t.Errorf("cancelled: %v", err)
+			}
+		})
+	}
+}
+
+// A test is never further away than the bound, on any path: a guest with a slice of one unit asks for more at once.
+func TestTestsAreClose(t *testing.T) {
+	// Straight code, arms that skip tests, and returns of large functions.
+	arm := cat(op(opLocalGet, 0), []byte{opIf, blockEmpty}, bytesOf(cat(op(opLocalGet, 0), op(opLocalSet, 0)), 3*gapUnits), op(opEnd))
+	straight := bytesOf(cat(op(opLocalGet, 0), op(opLocalSet, 0)), gapUnits-20)
+	m := &builder{}
+	m.add("run", []byte{tI32}, nil, nil, cat(bytesOf(cat(straight, arm), 50)))
+	g, err := instantiate(t, newRuntime(t), rewritten(t, m.wasm()), NewMeter(1), nil, MaxBudget, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := g.meter.Refills()
+	if _, _, err := g.call("run", MaxBudget, 0); err != nil {
+		t.Fatal(err)
+	}
+	// The arms are not taken, so 50 stretches of straight code run; each is just below the bound.
+	if n := g.meter.Refills() - before; n < 45 {
+		t.Errorf("50 stretches of %d units were tested %d times", gapUnits-20, n)
+	}
+}
+
+func bytesOf(b []byte, n int) []byte {
+	out := make([]byte, 0, len(b)*n)
+	for range n {
+		out = append(out, b...)
+	}
+	return out
+}
+
+func TestMeter(t *testing.T) {
+	m := &builder{}
+	n := op(opLocalGet, 0)
+	m.add("count", []byte{tI32}, nil, nil, loop(n, i32c(1), op(0x6b), op(opLocalTee, 0), op(opBrIf, 0))) // 1 + 4n
+	g, err := instantiate(t, newRuntime(t), rewritten(t, m.wasm()), NewMeter(100), nil, 0, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func(n uint64) error {
+		_, err := g.ExportedFunction("count").Call(g.ctx, n)
+		return err
+	}
+	// Exactly enough, and one less.
+	for _, c := range []struct {
+		budget int64
+		ok     bool
+	}{{4001, true}, {4000, false}, {0, false}, {-5, false}, {1 << 40, true}} {
+		g.meter.Start(nil, c.budget, time.Time{})
+		err := count(1000)
+		if c.ok != (err == nil) || !c.ok && !errors.Is(err, ErrExhausted) {
+			t.Errorf("budget %d: %v", c.budget, err)
+		}
+		if c.ok && (g.meter.Used() != 4001 || g.meter.Remaining() != c.budget-4001) {
+			t.Errorf("budget %d: used %d, remaining %d", c.budget, g.meter.Used(), g.meter.Remaining())
+		}
+	}
+	// What one call leaves of its slice is no gift to the next.
+	for range 100 {
+		g.meter.Start(nil, 41, time.Time{})
+		if err := count(10); err != nil {
+			t.Fatal(err)
+		}
+		g.meter.Start(nil, 40, time.Time{})
+		if err := count(10); !errors.Is(err, ErrExhausted) {
+			t.Fatalf("40 of 41 units: %v", err)
+		}
+	}
+	// After Stop nothing runs.
+	g.meter.Start(nil, 1_000_000, time.Time{})
+	if err := count(1); err != nil {
+		t.Fatal(err)
+	}
+	g.meter.Stop()
+	if err := count(1); !errors.Is(err, ErrExhausted) {
+		t.Errorf("after Stop: %v", err)
+	}
+	// A context that is over stops at the first refill.
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	g.meter.Start(ctx, MaxBudget, time.Time{})
+	if err := count(1000); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrDeadline) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+func TestCallsWithoutMeter(t *testing.T) {
+	out := rewritten(t, one(loop(op(opBr, 0))))
+	rt := newRuntime(t)
+	ctx := context.Background()
+	mod, err := rt.InstantiateWithConfig(ctx, out, wazero.NewModuleConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mod.ExportedFunction("run").Call(ctx); !errs.Is(err, errs.Internal) || !strings.Contains(err.Error(), "without its fuel meter") {
+		t.Errorf("%v", err)
+	}
+	plain, err := rt.InstantiateWithConfig(ctx, one(), wazero.NewModuleConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := NewMeter(0).Attach(plain); !errs.Is(err, errs.Internal) {
+		t.Errorf("attached to a module without counter: %v", err)
+	}
+}
+
+// A collection during a long guest call waits for about a slice before the world stops.
+func TestCollectorGetsItsTurn(t *testing.T) {
+	const name = "/sched/pauses/stopping/gc:seconds"
+	for _, slice := range []int64{DefaultSlice, 10 * DefaultSlice} {
+		g, err := instantiate(t, newRuntime(t), rewritten(t, kernels()["sum_f64"]), NewMeter(slice), nil, MaxBudget, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		done := make(chan error)
+		g.meter.Start(ctx, MaxBudget, time.Time{})
+		go func() {
+			for {
+				if _, err := g.ExportedFunction("run").Call(g.ctx, 1_000_000_000); err != nil {
+					done <- err
+					return
+				}
+			}
+		}()
+		time.Sleep(20 * time.Millisecond)
+		sample := []metrics.Sample{{Name: name}}
+		metrics.Read(sample)
+		before := slices.Clone(sample[0].Value.Float64Histogram().Counts)
+		collections := 0
+		for end := time.Now().Add(time.Second); time.Now().Before(end); collections++ {
+			runtime.GC()
+		}
+		metrics.Read(sample)
+		after := sample[0].Value.Float64Histogram()
+		worst := 0.0
+		for i, n := range after.Counts {
+			if n > before[i] {
+				worst = after.Buckets[i]
+			}
+		}
+		from := time.Now()
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		t.Logf("slice %d: %d collections, the longest stop of the world took %.3f ms, cancelling %s", slice, collections, worst*1e3, time.Since(from).Round(time.Microsecond))
+		if collections < 2 {
+			t.Error("hardly any collection took place")
+		}
+	}
+}
