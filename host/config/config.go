@@ -32,7 +32,7 @@ type Config struct {
 	BodyLimitBytes   int64           `yaml:"body_limit_bytes" doc:"Largest request body that is held in memory: predictions, functions, events, manifests." unit:"bytes" example:"134217728"`
 	UploadLimitBytes int64           `yaml:"upload_limit_bytes" doc:"Largest uploaded file: plugins, models, data sets. Uploads are streamed to disk." unit:"bytes" example:"10737418240"`
 	MaxConnections   int             `yaml:"max_connections" doc:"Most HTTP connections open at once." unit:"connections" example:"10000"`
-	ReadTimeout      schema.Duration `yaml:"read_timeout" doc:"Time in which a client must have sent its whole request." example:"5m"`
+	ReadTimeout      schema.Duration `yaml:"read_timeout" doc:"Time in which a client must have sent its whole request, and in which it must have taken the whole answer." example:"5m"`
 	IdleTimeout      schema.Duration `yaml:"idle_timeout" doc:"Time after which an idle connection is closed." example:"30s"`
 	RequestTimeout   schema.Duration `yaml:"request_timeout" doc:"Longest work on one request; a longer one is answered as a timeout. Builds of data sets and monitor runs count, too." example:"1m"`
 	DrainTimeout     schema.Duration `yaml:"drain_timeout" doc:"Time that requests in flight are given after SIGTERM." example:"1m"`

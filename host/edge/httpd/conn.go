@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -65,6 +66,19 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.ended.Store(true)
 	}
 	return n, err
+}
+
+// fasthttp panics when a deadline cannot be set, which a connection that the drain has closed refuses. Its next read or
+// write fails anyway.
+func (c *conn) SetReadDeadline(t time.Time) error  { return unlessClosed(c.Conn.SetReadDeadline(t)) }
+func (c *conn) SetWriteDeadline(t time.Time) error { return unlessClosed(c.Conn.SetWriteDeadline(t)) }
+func (c *conn) SetDeadline(t time.Time) error      { return unlessClosed(c.Conn.SetDeadline(t)) }
+
+func unlessClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 func (c *conn) Close() error {

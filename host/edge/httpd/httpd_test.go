@@ -357,6 +357,32 @@ func TestDrainTimeoutEndsContexts(t *testing.T) {
 	}
 }
 
+// The drain may close a connection whose handler then goes on to answer: that must not bring the process down.
+func TestHandlerThatOutlivesItsConnection(t *testing.T) {
+	begun, free := make(chan struct{}), make(chan struct{})
+	r := start(t, Options{DrainTimeout: time.Millisecond}, Route{Method: "GET", Path: "/", Protocol: "rest", Handle: func(c *Call) error {
+		close(begun)
+		<-free
+		return c.JSON(200, "late")
+	}})
+	c, err := net.Dial("tcp", r.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-begun
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.stop() }()
+	if b, err := io.ReadAll(c); len(b) > 0 { // returns when the server has cut the connection
+		t.Errorf("%q %v", b, err)
+	}
+	close(free)
+	if err := <-stopped; err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
+
 func TestStreamClosesItsReader(t *testing.T) {
 	closed := make(chan struct{}, 2)
 	r := start(t, Options{}, Route{Method: "GET", Path: "/", Protocol: "rest", Handle: func(c *Call) error {

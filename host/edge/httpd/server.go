@@ -27,7 +27,7 @@ import (
 type Options struct {
 	BodyLimit      int64         // of routes that name none: 64 MiB
 	MaxConnections int           // 16,384
-	ReadTimeout    time.Duration // for a whole request to arrive: 10 minutes
+	ReadTimeout    time.Duration // for a whole request to arrive, and for an answer to be taken: 10 minutes
 	IdleTimeout    time.Duration // of a connection between requests: 2 minutes
 	RequestTimeout time.Duration // for work on one request: 10 minutes
 	DrainTimeout   time.Duration // for requests in flight when Run's context ends; 0 = none
@@ -81,7 +81,7 @@ func New(o Options) *Server {
 	s.app = fiber.New(fiber.Config{
 		CaseSensitive: true, StrictRouting: true, StreamRequestBody: true, DisableStartupMessage: true,
 		DisablePreParseMultipartForm: true, ReadBufferSize: 64 << 10, BodyLimit: math.MaxInt,
-		Concurrency: o.MaxConnections, ReadTimeout: o.ReadTimeout, IdleTimeout: o.IdleTimeout, ErrorHandler: s.routeless,
+		Concurrency: o.MaxConnections, ReadTimeout: o.ReadTimeout, WriteTimeout: o.ReadTimeout, IdleTimeout: o.IdleTimeout, ErrorHandler: s.routeless,
 	})
 	s.app.Server().CloseOnShutdown = true
 	return s
