@@ -20,7 +20,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/weir
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/weir ./cmd/weir
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/weir ./cmd/weir
 
 .PHONY: setup
 setup: ## fetch ONNX Runtime's library by digest into .cache
@@ -49,7 +49,7 @@ wasm-check: ## rebuild the committed plugins elsewhere and compare digests
 
 .PHONY: retrain-check
 retrain-check: ## train the example models again and compare their metrics
-	examples/breast-cancer/retrain.sh
+	"$$(scripts/venv.sh train examples/breast-cancer/requirements.txt)" examples/breast-cancer/retrain_test.py
 
 .PHONY: fuzz
 fuzz: setup ## every fuzz target for FUZZTIME (10s)
