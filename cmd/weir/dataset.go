@@ -19,6 +19,7 @@ func (s *session) datasetCommand() *cobra.Command {
 
 func (s *session) datasetImport() *cobra.Command {
 	var format string
+	var onServer bool
 	c := &cobra.Command{
 		Use: "import NAME FILE", Short: "Import a CSV or Parquet file as the next version", Args: args(2, 2),
 		RunE: func(cmd *cobra.Command, a []string) error {
@@ -30,6 +31,13 @@ func (s *session) datasetImport() *cobra.Command {
 			c, err := s.client()
 			if err != nil {
 				return err
+			}
+			if onServer {
+				v, err := c.ImportServerFile(cmd.Context(), a[0], format, a[1])
+				if err != nil {
+					return err
+				}
+				return s.show(v, func(w io.Writer) { showDataset(w, v) })
 			}
 			r, done, err := s.source(a[1])
 			if err != nil {
@@ -44,6 +52,7 @@ func (s *session) datasetImport() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&format, "format", "", "csv or parquet (default: by the file's name)")
+	c.Flags().BoolVar(&onServer, "on-server", false, "FILE is one of the server's machine, below its --data-root")
 	return c
 }
 

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"io/fs"
+	"os"
 	"slices"
 
 	"github.com/weir-ml/weir/functions/functionskv"
@@ -12,6 +14,7 @@ import (
 	"github.com/weir-ml/weir/host/edge/probe"
 	"github.com/weir-ml/weir/host/edge/rest"
 	"github.com/weir-ml/weir/host/edge/rest/restkv"
+	"github.com/weir-ml/weir/host/errs"
 	"github.com/weir-ml/weir/host/serving"
 )
 
@@ -28,8 +31,17 @@ func (a *App) openEdges(context.Context) error {
 	})
 	predict.Register(a.http, predict.Deps{Models: a.serving})
 	fn.Register(a.http, fn.Deps{Functions: a.functions})
+	var files fs.FS
+	if a.cfg.DataRoot != "" {
+		root, err := os.OpenRoot(a.cfg.DataRoot)
+		if err != nil {
+			return errs.New(errs.Invalid, "data_root: %w", err)
+		}
+		a.onClose(root.Close)
+		files = root.FS()
+	}
 	rest.Register(a.http, rest.Deps{
-		Info: a.info, UploadLimit: a.cfg.UploadLimitBytes, Resources: a.resources, Blobs: a.kv.Blobs(), Plugins: restPlugins{a.catalog},
+		Files: files, Info: a.info, UploadLimit: a.cfg.UploadLimitBytes, Resources: a.resources, Blobs: a.kv.Blobs(), Plugins: restPlugins{a.catalog},
 		Functions: a.functions, Datasets: a.datasets, Events: restkv.New(a.kv, a.streams),
 		Models: a.serving, Monitors: a.monitor, Gates: a.gates,
 	})

@@ -26,7 +26,12 @@ type parsed struct {
 }
 
 // parse reads a manifest of one or more documents. Errors are errs.Invalid and show line, column and the offending text.
-func (s *Service) parse(data []byte) ([]parsed, error) {
+func (s *Service) parse(data []byte) (out []parsed, err error) {
+	defer func() {
+		if r := recover(); r != nil { // the YAML library panics on some documents that are none
+			out, err = nil, errs.New(errs.Invalid, "manifest is not YAML: %v", r)
+		}
+	}()
 	if len(data) > MaxManifestBytes {
 		return nil, errs.New(errs.Invalid, "manifest has %d bytes, the limit is %d", len(data), MaxManifestBytes)
 	}
@@ -37,7 +42,6 @@ func (s *Service) parse(data []byte) ([]parsed, error) {
 	if err != nil {
 		return nil, errs.New(errs.Invalid, "manifest: %s", err)
 	}
-	var out []parsed
 	seen := map[Ref]bool{}
 	for i, doc := range file.Docs {
 		if doc.Body == nil || doc.Body.Type() == ast.NullType || doc.Body.Type() == ast.CommentType {

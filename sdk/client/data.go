@@ -86,6 +86,12 @@ func (c *Client) ImportDataset(ctx context.Context, name, format, source string,
 	return call[Dataset](ctx, c, http.MethodPost, path("datasets", name), q, r, "application/octet-stream")
 }
 
+// ImportServerFile makes a file of the server's machine, named below its data root, the data set's next version.
+func (c *Client) ImportServerFile(ctx context.Context, name, format, file string) (Dataset, error) {
+	q := url.Values{"format": {format}, "path": {file}}
+	return call[Dataset](ctx, c, http.MethodPost, path("datasets", name), q, nil, "")
+}
+
 // BuildDataset makes the next version of a data set from others by SQL.
 func (c *Client) BuildDataset(ctx context.Context, name string, b Build) (Dataset, error) {
 	return call[Dataset](ctx, c, http.MethodPost, path("datasets", name, "build"), nil, b, "")

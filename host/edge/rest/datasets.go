@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"io/fs"
 	"mime"
 	"strconv"
 	"strings"
@@ -69,12 +70,43 @@ func (a *api) importDataset(c *httpd.Call) error {
 	if err != nil {
 		return err
 	}
-	source := c.Query("source")
+	source, from := c.Query("source"), c.BodyReader()
+	if p := c.Query("path"); p != "" {
+		f, err := a.serverFile(p)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		from = f
+		if source == "" {
+			source = p
+		}
+	}
 	if source == "" {
 		source = "upload"
 	}
-	v, err := a.d.Datasets.Import(c.Context(), name, format, c.BodyReader(), source)
+	v, err := a.d.Datasets.Import(c.Context(), name, format, from, source)
 	return answer(c, 200, v, err)
+}
+
+// serverFile opens a file of this machine. The root refuses to be left, by "..", an absolute path or a link.
+func (a *api) serverFile(path string) (io.ReadCloser, error) {
+	if a.d.Files == nil {
+		return nil, errs.New(errs.Forbidden, "query path: this server names no data root (--data-root), so no file of its machine can be read: send the file itself")
+	}
+	path = strings.Clone(path) // the query's memory is the server's
+	if !fs.ValidPath(path) {
+		return nil, errs.New(errs.Invalid, "query path: %q: want a path below the data root, without . and .. and a leading /", path)
+	}
+	f, err := a.d.Files.Open(path)
+	if err != nil {
+		return nil, errs.New(errs.NotFound, "query path: %q cannot be read below the data root: %w", path, errors.Unwrap(err))
+	}
+	if i, err := f.Stat(); err != nil || !i.Mode().IsRegular() {
+		f.Close()
+		return nil, errs.New(errs.Invalid, "query path: %q is not a file", path)
+	}
+	return f, nil
 }
 
 func importFormat(query, contentType string) (string, error) {

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/weir-ml/weir/functions"
@@ -18,6 +19,7 @@ import (
 type Deps struct {
 	Info        func() Info
 	UploadLimit int64 // bytes of one uploaded file
+	Files       fs.FS // files of this machine that a call may name; nil = none. Must refuse to be left
 	Resources   *resource.Service
 	Blobs       Blobs
 	Plugins     Plugins

@@ -75,7 +75,7 @@ var operations = []operation{
 	{"POST", "/api/v1/functions/:name/dead-letters/:seq/replay", "functions", "Send a dead letter through the function again", nil, nil, nil, 200, Replayed{}, false, (*api).replay},
 
 	{"GET", "/api/v1/datasets", "datasets", "The latest version of every data set", nil, nil, nil, 200, Items[datasets.Version]{}, false, (*api).listDatasets},
-	{"POST", "/api/v1/datasets/:name", "datasets", "Import a CSV or Parquet file as the next version", []param{{"format", "string", "csv or parquet; default: by Content-Type"}, {"source", "string", "Where the data comes from, in your words"}}, nil, media(anyBytes), 200, datasets.Version{}, true, (*api).importDataset},
+	{"POST", "/api/v1/datasets/:name", "datasets", "Import a CSV or Parquet file as the next version", []param{{"format", "string", "csv or parquet; default: by Content-Type"}, {"source", "string", "Where the data comes from, in your words"}, {"path", "string", "A file of the server's machine, below its data root, instead of a body"}}, nil, media(anyBytes), 200, datasets.Version{}, true, (*api).importDataset},
 	{"GET", "/api/v1/datasets/:ref", "datasets", "One version: name, name@3 or name@latest", nil, nil, nil, 200, datasets.Version{}, false, (*api).getDataset},
 	{"DELETE", "/api/v1/datasets/:ref", "datasets", "Forget one version (name@3) or a whole data set (name)", nil, nil, nil, 204, nil, false, (*api).deleteDataset},
 	{"GET", "/api/v1/datasets/:name/versions", "datasets", "All versions of a data set, oldest first", nil, nil, nil, 200, Items[datasets.Version]{}, false, (*api).datasetVersions},

@@ -9,6 +9,10 @@ type emitter struct {
 	types  []funcType        // added ones
 	wraps  map[string]uint32 // results → index of the type () → results
 
+	keepers     map[string]uint32 // types → index of the added function
+	keeperTypes []byte            // their part of the function section
+	keeperCode  []byte            // and of the code section
+
 	out []byte
 	// Locals of the function at hand.
 	counter, size, answer uint32
@@ -42,7 +46,6 @@ func (e *emitter) code(report *Report) ([]byte, error) {
 		return nil, err
 	}
 	section := make([]byte, 0, len(m.raw[secCode])*3/2+16)
-	section = appendU32(section, uint32(len(m.bodies)))
 	for i := range m.bodies {
 		if err := s.scan(i); err != nil {
 			return nil, err
@@ -57,7 +60,8 @@ func (e *emitter) code(report *Report) ([]byte, error) {
 			report.Small++
 		}
 	}
-	return section, nil
+	head := appendU32(make([]byte, 0, len(section)+len(e.keeperCode)+5), uint32(len(m.bodies)+len(e.keepers)))
+	return append(append(head, section...), e.keeperCode...), nil
 }
 
 // function writes one function's entry into e.out.
@@ -154,15 +158,26 @@ func (e *emitter) edit(s *scanner, d edit, code []byte) {
 		e.op(opLocalTee, e.counter)
 		e.out = append(e.out, opI64Const, 0, opI64LtS, opBrIf, 0)
 	case editClose:
-		if d.arg&1 != 0 {
+		c := s.closes[d.arg]
+		if c.falls {
 			e.out = append(e.out, opBr, 2)
 		} else {
 			e.out = append(e.out, opUnreachable)
 		}
 		e.out = append(e.out, opEnd)
 		e.op(opLocalGet, e.counter)
-		e.op(opCall, e.refill)
-		e.out = append(appendS64(append(e.out, opI64Const), s.points[d.arg>>1].cost), opI64Add)
+		keeper, ok := e.keeper(s, c.keep)
+		if !ok {
+			c.keep = nil
+		}
+		for _, l := range c.keep {
+			e.op(opLocalGet, l)
+		}
+		e.op(opCall, keeper)
+		for i := len(c.keep) - 1; i >= 0; i-- {
+			e.op(opLocalSet, c.keep[i])
+		}
+		e.out = append(appendS64(append(e.out, opI64Const), s.points[c.point].cost), opI64Add)
 		e.op(opLocalSet, e.counter)
 		e.out = append(e.out, opBr, 0, opEnd, opUnreachable, opEnd)
 	case editCheck:
@@ -201,6 +216,34 @@ func (e *emitter) edit(s *scanner, d edit, code []byte) {
 	}
 }
 
+// keeper is the function that refills and hands the locals through: (counter, locals …) → (counter, locals …). Without
+// locals, or when there are too many such functions, it is refill itself.
+func (e *emitter) keeper(s *scanner, locals []uint32) (index uint32, ok bool) {
+	if len(locals) == 0 {
+		return e.refill, true
+	}
+	types := []byte{0x7e}
+	for _, l := range locals {
+		types = append(types, s.localTypes[l])
+	}
+	if k, ok := e.keepers[string(types)]; ok {
+		return k, true
+	}
+	if len(e.keepers) >= maxKeepers {
+		return e.refill, false
+	}
+	body := append([]byte{0, opLocalGet, 0, opCall}, appendU32(nil, e.refill)...)
+	for i := 1; i < len(types); i++ {
+		body = append(body, opLocalGet, byte(i))
+	}
+	body = append(body, opEnd)
+	index = e.refill + 1 + uint32(len(e.m.functions)+len(e.keepers))
+	e.keepers[string(types)] = index
+	e.keeperTypes = appendU32(e.keeperTypes, e.typeOf(types, types))
+	e.keeperCode = append(appendU32(e.keeperCode, uint32(len(body))), body...)
+	return index, true
+}
+
 func (e *emitter) op(op byte, index uint32) { e.out = appendU32(append(e.out, op), index) }
 
 func (e *emitter) flush() {
@@ -222,7 +265,7 @@ func (e *emitter) take(units int64) {
 //	      BODY                  BODY
 //	      br 2
 //	    end
-//	    refill, take the charge back, br 0 (to charge again)
+//	    refill, handing locals through, take the charge back, br 0 (to charge again)
 //	  end
 //	  unreachable
 //	end                       end

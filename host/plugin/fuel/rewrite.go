@@ -88,7 +88,7 @@ func (m *module) shift(f uint32) uint32 {
 // rewrite makes the new module. Of one that is not valid it makes an error or nonsense, which the caller throws away.
 func (m *module) rewrite(o Options) ([]byte, Report, error) {
 	var report Report
-	e := &emitter{m: m, refill: uint32(len(m.imported)), global: uint32(m.globals), wraps: map[string]uint32{}}
+	e := &emitter{m: m, refill: uint32(len(m.imported)), global: uint32(m.globals), wraps: map[string]uint32{}, keepers: map[string]uint32{}}
 	refillType := e.typeOf([]byte{0x7e}, []byte{0x7e})
 	code, err := e.code(&report)
 	if err != nil {
@@ -118,6 +118,10 @@ func (m *module) rewrite(o Options) ([]byte, Report, error) {
 				b = appendName(appendName(b, ImportModule), importName)
 				return appendU32(append(b, 0), refillType)
 			})
+		case secFunction:
+			if b = m.raw[id]; len(e.keepers) > 0 {
+				b = m.extend(id, len(e.keepers), func(b []byte) []byte { return append(b, e.keeperTypes...) })
+			}
 		case secTable:
 			b, err = m.tables(o.MaxTableElements)
 		case secGlobal:

@@ -9,7 +9,7 @@ const (
 	editCharge editKind = iota // charge point arg
 	editLoop                   // charge and test inside a loop header that takes parameters
 	editOpen                   // the same with the call out of the way: replaces loop
-	editClose                  // and its end; arg: the charge, times 2, plus 1 if control falls into it
+	editClose                  // and its end, closing arg
 	editLabel                  // replaces a branch's depth by arg
 	editCheck                  // test alone
 	editFlush                  // counter → global
@@ -51,13 +51,20 @@ type frame struct {
 	cost0, spare0      int64
 	thenCost, thenSpar int64
 	gap, startGap      int64 // longest way since a test: to the end; to the beginning
+	flow               flow
+}
+
+// closing is the end of a turned loop.
+type closing struct {
+	point int
+	falls bool     // control falls into it
+	keep  []uint32 // locals handed over
 }
 
 // scanner plans one function at a time; its buffers are reused.
 type scanner struct {
 	m     *module
 	small []int32 // per defined function: units if small, -1 if it charges itself
-	types []funcType
 
 	edits  []edit
 	points []point
@@ -75,6 +82,12 @@ type scanner struct {
 	bulk, grow   bool
 	loops        int
 	checks       int
+
+	localTypes []byte // of the first 256 locals
+	defined    set    // locals defined for certain since the innermost loop began
+	inLoop     int    // its frame, -1 for none
+	keep       []uint32
+	closes     []closing
 }
 
 // findSmall finds the functions that need no charge of their own: without loop, call out or bulk instruction, and together
@@ -171,6 +184,8 @@ func (s *scanner) scan(i int) error {
 	s.cur, s.gap, s.dirty, s.live, s.dead = 0, 0, true, true, 0
 	s.wrap, s.exitCheck, s.exitFlush, s.bulk, s.grow = false, false, false, false, false
 	s.loops, s.checks = 0, 0
+	s.defined, s.inLoop, s.keep, s.closes = set{}, -1, s.keep[:0:0], s.closes[:0]
+	s.typesOfLocals(i)
 	s.points = append(s.points, point{cost: 1, outermost: nowhere})
 	s.frames = append(s.frames, frame{out: nowhere})
 	r := newReader(code, s.m.functionName(i))
@@ -310,6 +325,7 @@ func (s *scanner) branch(r *reader, depth uint32, conditional bool) {
 	level := len(s.frames) - 1 - int(depth)
 	f := &s.frames[level]
 	if !f.loop {
+		f.arrive(s.definedAt(level))
 		f.reached = true
 		f.gap = max(f.gap, s.gap)
 		f.dirty = f.dirty || s.dirty
@@ -388,6 +404,9 @@ func (s *scanner) step(r *reader, in *instr) {
 		s.index(in)
 	case opMisc:
 		s.misc(in, cost)
+	case opLocalGet, opLocalSet, opLocalTee:
+		s.use(in.op, in.arg)
+		s.spend(in.start, cost)
 	default:
 		s.spend(in.start, cost)
 	}
@@ -482,6 +501,7 @@ func (s *scanner) open(r *reader, in *instr, cost int64) {
 	}
 	f.point, f.cost0, f.spare0 = s.cur, s.points[s.cur].cost, s.points[s.cur].spare
 	f.startGap, f.startDirty = s.gap, s.dirty
+	f.flow = flow{start: s.defined, around: s.inLoop}
 	f.extra = s.frames[len(s.frames)-1].extra
 	if f.turned = f.loop && s.instrumented && params == 0; f.turned {
 		f.extra += 2
@@ -492,6 +512,7 @@ func (s *scanner) open(r *reader, in *instr, cost int64) {
 	case opIf:
 		s.escape(len(s.frames) - 1)
 	case opLoop:
+		s.defined, s.inLoop = set{}, len(s.frames)-1
 		s.loops++
 		switch {
 		case f.turned:
@@ -510,6 +531,7 @@ func (s *scanner) open(r *reader, in *instr, cost int64) {
 // fall notes that control falls into the end of the innermost frame.
 func (s *scanner) fall(f *frame) {
 	if s.live {
+		f.arrive(s.defined)
 		f.reached = true
 		f.gap = max(f.gap, s.gap)
 		f.dirty = f.dirty || s.dirty
@@ -530,22 +552,21 @@ func (s *scanner) turn(r *reader) {
 	p.cost, p.spare = f.cost0, f.spare0
 	p.outermost = min(p.outermost, f.out)
 	s.cur, s.gap, s.dirty, s.live = f.point, f.startGap, f.startDirty, true
+	s.defined = f.flow.start
 }
 
 // end closes the innermost frame.
 func (s *scanner) end(in *instr) {
 	f := &s.frames[len(s.frames)-1]
 	if f.turned {
-		falls := int64(0)
-		if s.live {
-			falls = 1
-		}
-		s.add(edit{in.start, 1, editClose, int64(f.loopPoint)<<1 | falls})
+		s.add(edit{in.start, 1, editClose, int64(len(s.closes))})
+		s.closes = append(s.closes, closing{f.loopPoint, s.live, s.kept(f)})
 	}
 	s.fall(f)
 	p := &s.points[f.point]
 	switch f.op {
 	case opIf: // the missing arm
+		f.arrive(f.flow.start)
 		f.reached = true
 		f.gap = max(f.gap, f.startGap)
 		f.dirty = f.dirty || f.startDirty
@@ -553,6 +574,10 @@ func (s *scanner) end(in *instr) {
 		p.cost, p.spare = max(p.cost, f.thenCost), max(p.spare, f.thenSpar)
 	}
 	p.outermost = min(p.outermost, f.out)
+	if f.loop {
+		s.leaveLoop(f)
+	}
+	s.defined = f.flow.end
 	s.cur, s.gap, s.dirty, s.live = f.point, f.gap, f.dirty, f.reached
 	if len(s.frames) > 1 {
 		up := &s.frames[len(s.frames)-2]
