@@ -9,5 +9,5 @@
 // The package does not compile, pool or call modules: that is the business of host/plugin. It is not a sandbox either: memory
 // and imports are bounded elsewhere. docs/formats/fuel.md is the page for people.
 //
-// Read rewrite.go first (the sections), then scan.go (where charges go), emit.go (what is written) and meter.go (the host's end).
+// Read rewrite.go first (the sections), then scan.go (where charges go) with frames.go, live.go (which locals refill hands through), emit.go (what is written) and meter.go (the host's end).
 package fuel

@@ -60,6 +60,7 @@ func (e *emitter) code(report *Report) ([]byte, error) {
 			report.Small++
 		}
 	}
+	report.Added = len(e.keepers)
 	head := appendU32(make([]byte, 0, len(section)+len(e.keeperCode)+5), uint32(len(m.bodies)+len(e.keepers)))
 	return append(append(head, section...), e.keeperCode...), nil
 }

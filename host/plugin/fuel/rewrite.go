@@ -23,6 +23,9 @@ type Options struct {
 	// MaxTableElements bounds every table of the module: one that begins larger is refused, growth beyond answers -1 to the guest.
 	// A table costs the host 8 bytes an element outside the linear memory. 0: as the module says.
 	MaxTableElements uint32
+	// Trusted leaves both validations out, which are most of the time of a rewrite (a 1.9 MB Go guest: 0.2 s with, 0.03 s without). It
+	// is for bytes that this version of the package has rewritten before with these options, and no others.
+	Trusted bool
 }
 
 // Report is what a rewrite did.
@@ -30,6 +33,7 @@ type Report struct {
 	CostVersion int // Version
 	Functions   int // defined ones
 	Small       int // of them: without a charge of their own, paid for by callers
+	Added       int // functions added, which hand locals through refill
 	Loops       int // loop headers that can be reached; each has a test
 	Charges     int // places that charge, loop headers and entries included
 	Checks      int // places that test
@@ -41,8 +45,8 @@ type Report struct {
 // Rewrite returns the module with fuel added. The module is checked first (structure and bounds here, types by wazero), so
 // that an invalid one cannot become valid by naming what is added, and the result is checked again.
 //
-// Added are one imported function (the last import; other functions' indices move up by one), one global, one function type
-// and one export. Function names of the name section move along; its other parts are dropped.
+// Added are one imported function (the last import; other functions' indices move up by one), one global, one export, and at
+// the ends of their sections types and functions with several results: the engine needs core 2. Function names of the name section move along; its other parts are dropped.
 //
 // The same bytes and options give the same result. A module that cannot be rewritten is errs.Invalid, the message naming
 // the section or function; a result that does not validate is our fault and errs.Internal. module is not kept or changed.
@@ -56,10 +60,13 @@ func Rewrite(module []byte, o Options) ([]byte, Report, error) {
 	if err != nil {
 		return nil, Report{}, err
 	}
+	report.CostVersion, report.BytesIn, report.BytesOut = Version, len(module), len(out)
+	if o.Trusted {
+		return out, report, nil
+	}
 	if err := validate(module); err != nil {
 		return nil, Report{}, errs.New(errs.Invalid, "not a valid module: %w", err)
 	}
-	report.CostVersion, report.BytesIn, report.BytesOut = Version, len(module), len(out)
 	if err := validate(out); err != nil {
 		return nil, Report{}, errs.New(errs.Internal, "the rewritten module is not valid: %w", err)
 	}

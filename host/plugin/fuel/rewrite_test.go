@@ -146,6 +146,9 @@ func TestRewriteIsDeterministic(t *testing.T) {
 		if !bytes.Equal(a, b) {
 			t.Fatalf("seed %d: two results", seed)
 		}
+		if c, _, err := Rewrite(wasm, Options{Trusted: true}); err != nil || !bytes.Equal(a, c) {
+			t.Fatalf("seed %d: another result without validation (%v)", seed, err)
+		}
 		if !bytes.Equal(wasm, before) {
 			t.Fatalf("seed %d: the input was changed", seed)
 		}
