@@ -45,8 +45,8 @@ type flow struct {
 
 // use follows a local's use.
 func (s *scanner) use(op byte, local uint32) {
-	if s.inLoop < 0 {
-		return
+	if s.inLoop < 0 || int64(local) >= int64(len(s.localTypes)) {
+		return // beyond what is watched, or, in a module that is not valid, beyond what there is
 	}
 	f := &s.frames[s.inLoop].flow
 	if op == opLocalGet {
