@@ -257,9 +257,7 @@ func TestJsz(t *testing.T) {
 	if _, err := st.PublishBatch(ctx, numbered("jobs", 7)); err != nil {
 		t.Fatal(err)
 	}
-	w := httptest.NewRecorder()
-	s.Jsz().ServeHTTP(w, httptest.NewRequest("GET", "/jsz?acc=$G&consumers=true&config=true", nil))
-	var got struct {
+	type page struct {
 		Accounts []struct {
 			Name    string `json:"name"`
 			Streams []struct {
@@ -271,10 +269,22 @@ func TestJsz(t *testing.T) {
 			} `json:"stream_detail"`
 		} `json:"account_details"`
 	}
-	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
-		t.Fatal(err)
-	}
-	if len(got.Accounts) != 1 || len(got.Accounts[0].Streams) != 1 || len(got.Accounts[0].Streams[0].Consumers) != 1 || got.Accounts[0].Streams[0].Consumers[0].NumPending != 7 {
-		t.Fatalf("jsz: %s", w.Body)
+	// The server tells a consumer of new messages a moment after it has acknowledged them.
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		w := httptest.NewRecorder()
+		s.Jsz().ServeHTTP(w, httptest.NewRequest("GET", "/jsz?acc=$G&consumers=true&config=true", nil))
+		var got page
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Accounts) != 1 || len(got.Accounts[0].Streams) != 1 || len(got.Accounts[0].Streams[0].Consumers) != 1 {
+			t.Fatalf("jsz: %s", w.Body)
+		}
+		if got.Accounts[0].Streams[0].Consumers[0].NumPending == 7 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("jsz never showed the 7 pending messages: %s", w.Body)
+		}
 	}
 }

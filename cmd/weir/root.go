@@ -124,7 +124,7 @@ func (s *session) root() *cobra.Command {
 		}
 		return wrong("--output %q: use table, json or yaml", s.format)
 	}
-	root.AddCommand(s.upCommand(), s.applyCommand(), s.diffCommand(), s.getCommand(), s.describeCommand(), s.deleteCommand(),
+	root.AddCommand(s.upCommand(), s.trialCommand(), s.applyCommand(), s.diffCommand(), s.getCommand(), s.describeCommand(), s.deleteCommand(),
 		s.pluginCommand(), s.functionCommand(), s.predictCommand(), s.datasetCommand(), s.driftCommand(), s.gateCommand(),
 		s.eventCommand(), s.configCommand(), s.versionCommand())
 	s.addDemo(root)

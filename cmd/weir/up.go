@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +28,11 @@ func (s *session) upCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		a, err := app.New(cmd.Context(), cfg, version, log)
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		a, err := app.New(cmd.Context(), cfg, app.Options{Version: version, ModelTrial: []string{self, "model-trial", "--library", cfg.ONNXRuntimeLib}}, log)
 		if err != nil {
 			return err
 		}

@@ -40,8 +40,8 @@ import (
 // App is one weir: everything opened and wired. Make it with New, serve with Run, release with Close.
 type App struct {
 	cfg     config.Config
+	o       Options
 	log     *slog.Logger
-	version string
 	began   time.Time
 	metrics *telemetry.Metrics
 
@@ -66,11 +66,19 @@ type App struct {
 	closers []func() error // in the order of opening
 }
 
+// Options are what a program gives its weir beside the configuration.
+type Options struct {
+	Version string // shown in metrics, the ready line and /api/v1/info
+	// ModelTrial is a command that calls TryModel with its standard input; each new model is run by it once before this
+	// process loads it. nil: models are loaded untried.
+	ModelTrial []string
+}
+
 // New opens the data folder and everything in it, enacts what is applied there, and binds the ports; it does not answer
 // requests yet. Errors are errs kinds: Conflict when another process has the folder, Unavailable when its data does not
 // read or a port is taken. Nothing is left open after an error.
-func New(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (*App, error) {
-	a := &App{cfg: cfg, log: log, version: version, began: time.Now(), metrics: telemetry.NewMetrics(version)}
+func New(ctx context.Context, cfg config.Config, o Options, log *slog.Logger) (*App, error) {
+	a := &App{cfg: cfg, o: o, log: log, began: time.Now(), metrics: telemetry.NewMetrics(o.Version)}
 	for _, open := range []func(context.Context) error{a.openState, a.openEngines, a.openRooms, a.openEdges, a.enact} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, a.Close())
@@ -132,7 +140,7 @@ func (a *App) openRooms(ctx context.Context) error {
 	}
 
 	if a.serving, err = serving.New(serving.Options{
-		Loader: modelLoader{a.onnx}, Plugins: servingPlugins{a.catalog}, Blobs: a.kv.Blobs(), StrictDevices: a.cfg.StrictDevices,
+		Loader: modelLoader{a.onnx, a.trials()}, Plugins: servingPlugins{a.catalog}, Blobs: a.kv.Blobs(), StrictDevices: a.cfg.StrictDevices,
 		Logger: a.log, Registerer: reg,
 	}); err != nil {
 		return err
@@ -173,6 +181,10 @@ func (a *App) openRooms(ctx context.Context) error {
 	return nil
 }
 
+func (a *App) trials() modelTrials {
+	return modelTrials{command: a.o.ModelTrial, passed: a.data.join("cache", "trials"), log: a.log.With("room", "app")}
+}
+
 // enact makes real what is applied in the data folder and what the model folders hold.
 func (a *App) enact(ctx context.Context) error {
 	for _, dir := range a.cfg.Models {
@@ -206,7 +218,7 @@ type Ready struct {
 // Run serves until ctx ends, then drains: ports refuse new work, running requests end, consumers finish their batch. ready
 // is called once, when the ports answer and DIR/weir.json is written.
 func (a *App) Run(ctx context.Context, ready func(Ready)) error {
-	r := Ready{Event: "ready", HTTP: a.HTTPAddr(), GRPC: a.GRPCAddr(), PID: os.Getpid(), Version: a.version, ReadyMS: float64(time.Since(a.began).Microseconds()) / 1000}
+	r := Ready{Event: "ready", HTTP: a.HTTPAddr(), GRPC: a.GRPCAddr(), PID: os.Getpid(), Version: a.o.Version, ReadyMS: float64(time.Since(a.began).Microseconds()) / 1000}
 	if err := a.data.writeDurably(readyFile, r); err != nil {
 		return err
 	}

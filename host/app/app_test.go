@@ -25,7 +25,7 @@ func settings(dir string) config.Config {
 
 func open(t testing.TB, dir string) *App {
 	t.Helper()
-	a, err := New(context.Background(), settings(dir), "test", slog.New(slog.DiscardHandler))
+	a, err := New(context.Background(), settings(dir), Options{Version: "test"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestAnEmptyFolderServes(t *testing.T) {
 	if err != nil || json.Unmarshal(raw, &r) != nil || r.HTTP != a.HTTPAddr() || r.GRPC != a.GRPCAddr() || r.PID != os.Getpid() {
 		t.Errorf("weir.json: %s %v", raw, err)
 	}
-	if _, err := New(context.Background(), settings(dir), "test", slog.New(slog.DiscardHandler)); !errs.Is(err, errs.Conflict) {
+	if _, err := New(context.Background(), settings(dir), Options{Version: "test"}, slog.New(slog.DiscardHandler)); !errs.Is(err, errs.Conflict) {
 		t.Errorf("a second start got %v, want a conflict", err)
 	}
 	stop()
@@ -165,7 +165,7 @@ func TestDamagedStoreIsRefusedUntouched(t *testing.T) {
 	if err := os.WriteFile(damaged, []byte("garbage"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = New(context.Background(), settings(dir), "test", slog.New(slog.DiscardHandler))
+	_, err = New(context.Background(), settings(dir), Options{Version: "test"}, slog.New(slog.DiscardHandler))
 	if !strings.Contains(err.Error(), "nothing was changed") || !strings.Contains(err.Error(), "KV_resources") {
 		t.Errorf("got %v, want an error naming the stream", err)
 	}

@@ -60,7 +60,7 @@ func (a *App) modelLoaded() bool {
 }
 
 func (a *App) info() rest.Info {
-	return rest.Info{Version: a.version, HTTP: a.HTTPAddr(), GRPC: a.GRPCAddr(), Started: a.began}
+	return rest.Info{Version: a.o.Version, HTTP: a.HTTPAddr(), GRPC: a.GRPCAddr(), Started: a.began}
 }
 
 // streams names the streams that hold users' events: what event functions take in, and what they answer.

@@ -58,11 +58,17 @@ type functionPlugin struct{ *plugin.Plugin }
 
 func (p functionPlugin) Stats() functions.PoolStats { return functions.PoolStats(p.Plugin.Stats()) }
 
-type modelLoader struct{ *onnx.Runtime }
+type modelLoader struct {
+	*onnx.Runtime
+	trials modelTrials
+}
 
 var _ serving.Loader = modelLoader{}
 
 func (l modelLoader) Load(ctx context.Context, model []byte, o serving.LoadOptions) (serving.Executor, error) {
+	if err := l.trials.try(ctx, model); err != nil {
+		return nil, err
+	}
 	return l.Runtime.Load(ctx, model, onnx.SessionOptions{Device: o.Device, DeviceID: o.DeviceID, IntraOpThreads: o.Threads, Strict: o.Strict})
 }
 

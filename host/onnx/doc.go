@@ -3,7 +3,7 @@
 //
 // A model is not sandboxed as a plugin is: it is trusted like the program itself. ONNX Runtime refuses files that are no valid
 // graph, but a few of its operators end the process when their attributes contradict each other (seen with 1.27: a LinearClassifier
-// with fewer class labels than rows of coefficients). Digests keep damaged files out; who may push a model is the caller's rule.
+// with fewer class labels than rows of coefficients). The composition root therefore runs each new model once in a process of its own.
 //
 // It is not for batching, versions, pre-processing or which model answers a request: host/serving decides that.
 // Read runtime.go first (load a model), then session.go (run it), tensor.go (types), library.go (where the shared library is
