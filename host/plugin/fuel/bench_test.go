@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -289,5 +290,39 @@ func BenchmarkRefill(b *testing.B) {
 	for b.Loop() {
 		stack[0] = ^uint64(0)
 		refill(ctx, stack)
+	}
+}
+
+// BenchmarkDeadline measures how long after its deadline an endless guest ends.
+func BenchmarkDeadline(b *testing.B) {
+	for _, name := range []string{"for", "nested loops", "a tree of calls", "memory.copy in a loop"} {
+		b.Run(name, func(b *testing.B) {
+			rt := newRuntime(b)
+			out := rewritten(b, endless()[name])
+			compiled, err := rt.CompileModule(context.Background(), out)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var over []time.Duration
+			for b.Loop() {
+				m := NewMeter(0)
+				ctx := m.Context(context.Background())
+				deadline := time.Now().Add(2 * time.Millisecond)
+				m.Start(nil, MaxBudget, deadline)
+				mod, err := rt.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName(""))
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := mod.ExportedFunction("run").Call(ctx); !Stopped(err) {
+					b.Fatal(err)
+				}
+				over = append(over, time.Since(deadline))
+				mod.Close(ctx)
+			}
+			slices.Sort(over)
+			b.ReportMetric(float64(over[len(over)/2].Microseconds()), "p50-µs-over")
+			b.ReportMetric(float64(over[len(over)*99/100].Microseconds()), "p99-µs-over")
+			b.ReportMetric(0, "ns/op")
+		})
 	}
 }
