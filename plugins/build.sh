@@ -1,6 +1,6 @@
 #!/bin/sh
-# Rebuilds every compiled plugin from its source and writes its digest to plugin.json. With --check it builds elsewhere and
-# compares with what is committed. Needs Go, Python 3 with venv, and on the first run a package index for requirements.txt.
+# Rebuilds every compiled plugin from its source and writes its digest, its description and its exports to plugin.json. With
+# --check it builds elsewhere and compares with what is committed. Needs Go, Python 3 with venv, and on the first run a package index for requirements.txt.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 venv=$root/.cache/venv-wasm
@@ -13,4 +13,8 @@ if ! cmp -s "$lock" "$venv/requirements.txt"; then
 fi
 export ZIG_GLOBAL_CACHE_DIR="$root/.cache/zig" ZIG_LOCAL_CACHE_DIR="$root/.cache/zig"
 cd "$root"
-exec go run ./plugins/internal/wasmbuild -python "$venv/bin/python" "$@"
+go run ./plugins/internal/wasmbuild -python "$venv/bin/python" "$@"
+case ${1:-} in
+--check | -check) exec go test -count=1 -run 'TestDescriptions|TestDigests' ./plugins ;;
+*) exec go test -count=1 -run TestDescriptions ./plugins -update ;;
+esac

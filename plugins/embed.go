@@ -1,50 +1,70 @@
-// Package plugins carries weir's built-in plugins: their compiled modules, embedded, and the digests under which they are
-// known. Sources, parameters and test vectors lie in the folder of each; build.sh rebuilds them bit for bit.
+// Package plugins carries weir's built-in plugins: their compiled modules, embedded, the digests under which they are known, and
+// what they say about themselves, so that listing them compiles nothing. Sources, parameters and test vectors lie in the folder
+// of each; build.sh rebuilds them bit for bit and writes plugin.json.
 //
 // It is not for running them: host/plugin does that.
 package plugins
 
 import (
-	"crypto/sha256"
-	_ "embed" // the modules
-	"encoding/hex"
+	"embed"
+	"encoding/json"
+	"slices"
+	"sync"
+
+	"github.com/weir-ml/weir/sdk/abi"
 )
 
 //go:embed beats-baseline/beats-baseline.wasm
-var beatsBaseline []byte
-
 //go:embed identity/identity.wasm
-var identity []byte
-
 //go:embed onehot/onehot.wasm
-var onehot []byte
-
 //go:embed psi/psi.wasm
-var psi []byte
-
 //go:embed standardize/standardize.wasm
-var standardize []byte
+//go:embed */plugin.json
+var files embed.FS
 
-// Artifact is one built-in plugin.
+// Artifact is one built-in plugin. What its fields refer to must not be changed: all callers share it.
 type Artifact struct {
-	Name   string
-	Wasm   []byte // must not be changed
-	Digest string // "sha256:<64 hex>" of Wasm
-	Doc    string // one line
+	Name        string
+	Wasm        []byte
+	Digest      string // "sha256:<64 hex>" of Wasm
+	Doc         string // one line
+	Description abi.Description
+	Exports     []string // the module's functions, sorted
 }
 
-// Builtin lists the built-in plugins, sorted by name.
-func Builtin() []Artifact {
+// Builtin lists the built-in plugins, sorted by name. The first call reads the embedded manifests, later ones copy a slice.
+func Builtin() []Artifact { return slices.Clone(builtin()) }
+
+var builtin = sync.OnceValue(func() []Artifact {
 	return []Artifact{
-		artifact("beats-baseline", beatsBaseline, "Gate: passes a candidate that is no worse than the baseline and better somewhere."),
-		artifact("identity", identity, "Transform: returns every batch unchanged."),
-		artifact("onehot", onehot, "Transform: one 0/1 column for each category of text columns."),
-		artifact("psi", psi, "Metric: population stability index of each column over given bins."),
-		artifact("standardize", standardize, "Transform: (x - mean) / std of each column."),
+		artifact("beats-baseline", "Gate: passes a candidate that is no worse than the baseline and better somewhere."),
+		artifact("identity", "Transform: returns every batch unchanged."),
+		artifact("onehot", "Transform: one 0/1 column for each category of text columns."),
+		artifact("psi", "Metric: population stability index of each column over given bins."),
+		artifact("standardize", "Transform: (x - mean) / std of each column."),
 	}
+})
+
+// manifest is what this package reads of a plugin.json.
+type manifest struct {
+	SHA256      string          `json:"sha256"`
+	Description abi.Description `json:"description"`
+	Exports     []string        `json:"exports"`
 }
 
-func artifact(name string, wasm []byte, doc string) Artifact {
-	sum := sha256.Sum256(wasm)
-	return Artifact{Name: name, Wasm: wasm, Digest: "sha256:" + hex.EncodeToString(sum[:]), Doc: doc}
+// artifact reads an embedded plugin. Tests compare each manifest with its module, so a failure is a broken binary: it panics.
+func artifact(name, doc string) Artifact {
+	wasm, err := files.ReadFile(name + "/" + name + ".wasm")
+	if err != nil {
+		panic(err)
+	}
+	raw, err := files.ReadFile(name + "/plugin.json")
+	if err != nil {
+		panic(err)
+	}
+	var m manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		panic("plugins: " + name + "/plugin.json: " + err.Error())
+	}
+	return Artifact{Name: name, Wasm: wasm, Digest: "sha256:" + m.SHA256, Doc: doc, Description: m.Description, Exports: m.Exports}
 }

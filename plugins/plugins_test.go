@@ -51,8 +51,11 @@ func TestBuiltinIsSorted(t *testing.T) {
 		t.Fatalf("%d built-in plugins, or out of order", len(b))
 	}
 	for _, a := range b {
-		if len(a.Wasm) == 0 || a.Doc == "" {
+		if len(a.Wasm) == 0 || a.Doc == "" || a.Description.Name != a.Name || len(a.Description.Worlds) == 0 || len(a.Exports) < 8 {
 			t.Errorf("%s is incomplete", a.Name)
+		}
+		if sum := sha256.Sum256(a.Wasm); a.Digest != "sha256:"+hex.EncodeToString(sum[:]) {
+			t.Errorf("%s is known as %s, but is %x", a.Name, a.Digest, sum)
 		}
 	}
 }

@@ -2,14 +2,13 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/weir-ml/weir/sdk/abi"
 	"github.com/weir-ml/weir/sdk/guest"
+	"github.com/weir-ml/weir/sdk/guest/json"
 )
 
 var rules []rule
@@ -18,7 +17,7 @@ func init() {
 	guest.Register(guest.Plugin{
 		Description: abi.Description{
 			Name: "beats-baseline", Version: "1.0.0", Summary: "Passes a candidate that is no worse than the baseline and better somewhere.",
-			Worlds: []abi.World{abi.WorldGate}, Parameters: schema(),
+			Worlds: []abi.World{abi.WorldGate}, Parameters: parameters,
 		},
 		Init: func(params []byte) (err error) { rules, err = parse(params); return err },
 		Gate: func(context []byte) (abi.Verdict, error) { return judge(rules, context) },
@@ -27,63 +26,111 @@ func init() {
 
 func main() {}
 
-func schema() map[string]any {
-	var v map[string]any
-	err := json.Unmarshal([]byte(`{"type":"object","additionalProperties":false,"required":["metrics"],"properties":{"metrics":{"type":"array","minItems":1,
-		"items":{"type":"object","additionalProperties":false,"required":["name"],"properties":{"name":{"type":"string"},
-		"direction":{"enum":["higher","lower"],"default":"higher","description":"which way is better"},
-		"min_delta":{"type":"number","minimum":0,"default":0},"max_regression":{"type":"number","minimum":0,"default":0}}}}}}`), &v)
-	if err != nil {
-		panic(err)
-	}
-	return v
+// parameters is the JSON Schema of the parameters.
+var parameters = map[string]any{
+	"type": "object", "additionalProperties": false, "required": []any{"metrics"},
+	"properties": map[string]any{"metrics": map[string]any{
+		"type": "array", "minItems": 1,
+		"items": map[string]any{
+			"type": "object", "additionalProperties": false, "required": []any{"name"},
+			"properties": map[string]any{
+				"name":           map[string]any{"type": "string"},
+				"direction":      map[string]any{"enum": []any{"higher", "lower"}, "default": "higher", "description": "which way is better"},
+				"min_delta":      map[string]any{"type": "number", "minimum": 0, "default": 0},
+				"max_regression": map[string]any{"type": "number", "minimum": 0, "default": 0},
+			},
+		},
+	}},
 }
 
 // rule is one metric's.
 type rule struct {
-	Name          string  `json:"name"`
-	Direction     string  `json:"direction"`
-	MinDelta      float64 `json:"min_delta"`
-	MaxRegression float64 `json:"max_regression"`
+	Name          string
+	Direction     string
+	MinDelta      float64
+	MaxRegression float64
 }
 
-func parse(params []byte) ([]rule, error) {
-	var doc struct {
-		Metrics []rule `json:"metrics"`
+// read takes one rule; a null is a member left out.
+func read(r *json.Reader) (m rule) {
+	r.Object(func(name string) {
+		switch {
+		case r.Null():
+		case name == "name":
+			m.Name = r.Text()
+		case name == "direction":
+			m.Direction = r.Text()
+		case name == "min_delta":
+			m.MinDelta = r.Number()
+		case name == "max_regression":
+			m.MaxRegression = r.Number()
+		default:
+			r.Unknown(name)
+		}
+	})
+	return m
+}
+
+func parse(params []byte) (rules []rule, err error) {
+	r := json.NewReader(params)
+	r.Object(func(name string) {
+		if name != "metrics" {
+			r.Unknown(name)
+			return
+		}
+		r.Array(func() { rules = append(rules, read(r)) })
+	})
+	if err := r.End(); err != nil {
+		return nil, guest.Errorf("parameters: %w", err)
 	}
-	d := json.NewDecoder(bytes.NewReader(params))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&doc); err != nil {
-		return nil, fmt.Errorf("parameters: %w", err)
-	}
-	if len(doc.Metrics) == 0 {
-		return nil, fmt.Errorf(`parameters: "metrics" is missing: give [{"name", "direction", "min_delta", "max_regression"}]`)
+	if len(rules) == 0 {
+		return nil, guest.Errorf(`parameters: "metrics" is missing: give [{"name", "direction", "min_delta", "max_regression"}]`)
 	}
 	seen := map[string]bool{}
-	for i := range doc.Metrics {
-		r := &doc.Metrics[i]
+	for i := range rules {
+		r := &rules[i]
 		if r.Direction == "" {
 			r.Direction = "higher"
 		}
 		switch {
 		case r.Name == "":
-			return nil, fmt.Errorf("parameters: metric %d has no name", i)
+			return nil, guest.Errorf("parameters: metric %d has no name", i)
 		case seen[r.Name]:
-			return nil, fmt.Errorf("parameters: metric %q is listed twice", r.Name)
+			return nil, guest.Errorf("parameters: metric %q is listed twice", r.Name)
 		case r.Direction != "higher" && r.Direction != "lower":
-			return nil, fmt.Errorf("parameters: metric %q has the direction %q: use higher or lower", r.Name, r.Direction)
+			return nil, guest.Errorf("parameters: metric %q has the direction %q: use higher or lower", r.Name, r.Direction)
 		case r.MinDelta < 0 || r.MaxRegression < 0:
-			return nil, fmt.Errorf("parameters: metric %q has a negative min_delta or max_regression", r.Name)
+			return nil, guest.Errorf("parameters: metric %q has a negative min_delta or max_regression", r.Name)
 		}
 		seen[r.Name] = true
 	}
-	return doc.Metrics, nil
+	return rules, nil
 }
 
 // model is one side of the context. Metrics are any JSON, since null and "NaN" are how a missing figure travels.
 type model struct {
-	Name    string         `json:"name"`
-	Metrics map[string]any `json:"metrics"`
+	Name    string
+	Metrics map[string]any
+}
+
+// side takes one side of the context, nil for null.
+func side(r *json.Reader) *model {
+	if r.Null() {
+		return nil
+	}
+	m := &model{Metrics: map[string]any{}}
+	r.Object(func(name string) {
+		switch {
+		case r.Null():
+		case name == "metrics":
+			r.Object(func(name string) { m.Metrics[name] = r.Any() })
+		case name == "name":
+			m.Name = r.Text()
+		default:
+			r.Skip()
+		}
+	})
+	return m
 }
 
 // figure is a metric's value; why is not empty when there is none.
@@ -109,42 +156,50 @@ func num(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
 // judge applies the rule of README.md.
 func judge(rules []rule, context []byte) (abi.Verdict, error) {
-	var doc struct {
-		Candidate *model `json:"candidate"`
-		Baseline  *model `json:"baseline"`
+	var candidate, baseline *model
+	r := json.NewReader(context)
+	r.Object(func(name string) {
+		switch name {
+		case "candidate":
+			candidate = side(r)
+		case "baseline":
+			baseline = side(r)
+		default:
+			r.Skip()
+		}
+	})
+	if err := r.End(); err != nil {
+		return abi.Verdict{}, guest.Errorf("context: %w", err)
 	}
-	if err := json.Unmarshal(context, &doc); err != nil {
-		return abi.Verdict{}, fmt.Errorf("context: %w", err)
+	if candidate == nil {
+		return abi.Verdict{}, guest.Errorf(`context: "candidate" is missing`)
 	}
-	if doc.Candidate == nil {
-		return abi.Verdict{}, fmt.Errorf(`context: "candidate" is missing`)
-	}
-	v := abi.Verdict{Outcome: abi.Pass, Evidence: map[string]any{"candidate": doc.Candidate.Name}}
+	v := abi.Verdict{Outcome: abi.Pass, Evidence: map[string]any{"candidate": candidate.Name}}
 	worse := func(o abi.Outcome) {
 		if v.Outcome != abi.Fail {
 			v.Outcome = o
 		}
 	}
-	say := func(format string, args ...any) { v.Reasons = append(v.Reasons, fmt.Sprintf(format, args...)) }
-	if doc.Baseline != nil {
-		v.Evidence["baseline"] = doc.Baseline.Name
+	say := func(parts ...string) { v.Reasons = append(v.Reasons, strings.Join(parts, "")) }
+	if baseline != nil {
+		v.Evidence["baseline"] = baseline.Name
 	}
 	improved, figures := false, map[string]any{}
 	for _, r := range rules {
-		c, why := doc.Candidate.figure(r.Name)
+		c, why := candidate.figure(r.Name)
 		if why != "" {
 			worse(abi.Fail)
-			say("%s: the candidate's value %s", r.Name, why)
+			say(r.Name, ": the candidate's value ", why)
 			continue
 		}
-		if doc.Baseline == nil {
+		if baseline == nil {
 			figures[r.Name] = map[string]any{"candidate": c}
 			continue
 		}
-		b, why := doc.Baseline.figure(r.Name)
+		b, why := baseline.figure(r.Name)
 		if why != "" {
 			worse(abi.Review)
-			say("%s: the baseline's value %s, so the candidate's %s cannot be compared", r.Name, why, num(c))
+			say(r.Name, ": the baseline's value ", why, ", so the candidate's ", num(c), " cannot be compared")
 			continue
 		}
 		gain := c - b
@@ -152,23 +207,23 @@ func judge(rules []rule, context []byte) (abi.Verdict, error) {
 			gain = b - c
 		}
 		figures[r.Name] = map[string]any{"candidate": c, "baseline": b, "gain": gain}
-		facts := fmt.Sprintf("%s (%s is better): candidate %s, baseline %s, gain %s", r.Name, r.Direction, num(c), num(b), num(gain))
+		facts := r.Name + " (" + r.Direction + " is better): candidate " + num(c) + ", baseline " + num(b) + ", gain " + num(gain)
 		switch {
 		case gain < -r.MaxRegression:
 			worse(abi.Fail)
-			say("%s: regresses by more than the %s allowed", facts, num(r.MaxRegression))
+			say(facts, ": regresses by more than the ", num(r.MaxRegression), " allowed")
 		case gain >= r.MinDelta:
 			improved = true
-			say("%s: improves by at least %s", facts, num(r.MinDelta))
+			say(facts, ": improves by at least ", num(r.MinDelta))
 		default:
-			say("%s: neither regresses by more than %s nor improves by %s", facts, num(r.MaxRegression), num(r.MinDelta))
+			say(facts, ": neither regresses by more than ", num(r.MaxRegression), " nor improves by ", num(r.MinDelta))
 		}
 	}
 	v.Evidence["metrics"] = figures
 	switch {
-	case doc.Baseline == nil && v.Outcome == abi.Pass:
+	case baseline == nil && v.Outcome == abi.Pass:
 		say("there is no baseline to beat")
-	case doc.Baseline != nil && v.Outcome == abi.Pass && !improved:
+	case baseline != nil && v.Outcome == abi.Pass && !improved:
 		v.Outcome = abi.Fail
 		say("no metric improves by its min_delta")
 	}

@@ -4,25 +4,21 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"math"
-	"net/url"
-	"os"
 
 	"github.com/weir-ml/weir/sdk/abi"
 	"github.com/weir-ml/weir/sdk/guest"
+	"github.com/weir-ml/weir/sdk/guest/json"
 )
 
 type column struct {
-	Name string  `json:"name"`
-	Mean float64 `json:"mean"`
-	Std  float64 `json:"std"`
+	Name      string
+	Mean, Std float64
 }
 
 var params struct {
-	Greeting string   `json:"greeting"`
-	Columns  []column `json:"columns"`
+	Greeting string
+	Columns  []column
 }
 
 func init() {
@@ -32,7 +28,7 @@ func init() {
 			Worlds:     []abi.World{abi.WorldHandler, abi.WorldTransform},
 			Parameters: map[string]any{"type": "object", "properties": map[string]any{"greeting": map[string]any{"type": "string", "default": "hello"}, "columns": map[string]any{"type": "array"}}},
 		},
-		Init:      func(raw []byte) error { return json.Unmarshal(raw, &params) },
+		Init:      parse,
 		Schema:    schema,
 		Transform: transform,
 		Handle:    handle,
@@ -40,6 +36,38 @@ func init() {
 }
 
 func main() {}
+
+// parse reads the parameters; members that it does not know are passed over.
+func parse(raw []byte) error {
+	r := json.NewReader(raw)
+	r.Object(func(name string) {
+		switch {
+		case r.Null():
+		case name == "greeting":
+			params.Greeting = r.Text()
+		case name == "columns":
+			r.Array(func() {
+				var c column
+				r.Object(func(name string) {
+					switch name {
+					case "name":
+						c.Name = r.Text()
+					case "mean":
+						c.Mean = r.Number()
+					case "std":
+						c.Std = r.Number()
+					default:
+						r.Skip()
+					}
+				})
+				params.Columns = append(params.Columns, c)
+			})
+		default:
+			r.Skip()
+		}
+	})
+	return r.End()
+}
 
 func schema() (s abi.Schema) {
 	for _, c := range params.Columns {
@@ -67,7 +95,7 @@ func transform(in *abi.Batch) (*abi.Batch, error) {
 	for _, p := range params.Columns {
 		c := in.Column(p.Name)
 		if c == nil || c.Type != abi.Float64 {
-			return nil, fmt.Errorf("input column %q is missing or no float64", p.Name)
+			return nil, guest.Errorf("input column %q is missing or no float64", p.Name)
 		}
 		x, y := c.Float64s(), arena.Float64s(in.Rows)
 		mean, std := p.Mean, p.Std
@@ -92,17 +120,17 @@ func handle(r abi.Request) (abi.Response, error) {
 	case "/panic":
 		panic("asked to")
 	case "/error":
-		return abi.Response{}, fmt.Errorf("asked to fail")
+		return abi.Response{}, guest.Errorf("asked to fail")
 	case "/print":
-		fmt.Fprintln(os.Stderr, "printed by a guest")
+		println("printed by a guest") // to standard error, which the host logs
 	}
-	q, err := url.ParseQuery(r.Query)
+	q, err := guest.ParseQuery(r.Query)
 	if err != nil {
 		return abi.Response{Status: 400, Body: []byte(err.Error())}, nil
 	}
-	name := q.Get("name")
-	if name == "" {
-		name = string(r.Body)
+	name := string(r.Body)
+	if given := q["name"]; len(given) > 0 && given[0] != "" {
+		name = given[0]
 	}
 	if name == "" {
 		name = "world"
@@ -111,6 +139,6 @@ func handle(r abi.Request) (abi.Response, error) {
 	if greeting == "" {
 		greeting = "hello"
 	}
-	body, err := json.Marshal(map[string]string{"message": greeting + ", " + name, "kind": r.Kind})
+	body, err := json.Append(nil, map[string]string{"message": greeting + ", " + name, "kind": r.Kind})
 	return abi.Response{Headers: map[string][]string{"Content-Type": {"application/json"}}, Body: body}, err
 }

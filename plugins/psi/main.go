@@ -2,8 +2,6 @@
 package main
 
 import (
-	"encoding/json"
-
 	"github.com/weir-ml/weir/sdk/abi"
 	"github.com/weir-ml/weir/sdk/guest"
 )
@@ -13,7 +11,7 @@ func init() {
 	guest.Register(guest.Plugin{
 		Description: abi.Description{
 			Name: "psi", Version: "1.0.0", Summary: "Population stability index of each column over given bins.",
-			Worlds: []abi.World{abi.WorldMetric}, Parameters: schema(),
+			Worlds: []abi.World{abi.WorldMetric}, Parameters: parameters,
 		},
 		Init:   m.init,
 		Schema: m.schema,
@@ -23,13 +21,17 @@ func init() {
 
 func main() {}
 
-func schema() map[string]any {
-	var v map[string]any
-	err := json.Unmarshal([]byte(`{"type":"object","additionalProperties":false,"required":["columns"],"properties":{"columns":{"type":"array","minItems":1,
-		"items":{"type":"object","additionalProperties":false,"required":["name","edges"],"properties":{
-		"name":{"type":"string"},"edges":{"type":"array","minItems":1,"maxItems":10000,"items":{"type":"number"},"description":"inner edges, ascending"}}}}}}`), &v)
-	if err != nil {
-		panic(err)
-	}
-	return v
+// parameters is the JSON Schema of the parameters.
+var parameters = map[string]any{
+	"type": "object", "additionalProperties": false, "required": []any{"columns"},
+	"properties": map[string]any{"columns": map[string]any{
+		"type": "array", "minItems": 1,
+		"items": map[string]any{
+			"type": "object", "additionalProperties": false, "required": []any{"name", "edges"},
+			"properties": map[string]any{
+				"name":  map[string]any{"type": "string"},
+				"edges": map[string]any{"type": "array", "minItems": 1, "maxItems": maxEdges, "items": map[string]any{"type": "number"}, "description": "inner edges, ascending"},
+			},
+		},
+	}},
 }

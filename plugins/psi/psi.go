@@ -1,14 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"encoding/binary"
-	"encoding/json"
-	"fmt"
-	"hash/fnv"
 	"math"
+	"strconv"
 
 	"github.com/weir-ml/weir/sdk/abi"
+	"github.com/weir-ml/weir/sdk/guest"
+	"github.com/weir-ml/weir/sdk/guest/json"
 )
 
 const maxEdges = 10_000
@@ -20,8 +19,8 @@ type psi struct {
 }
 
 type column struct {
-	Name  string    `json:"name"`
-	Edges []float64 `json:"edges"` // inner, ascending: bin i is edges[i-1] <= x < edges[i], the outer bins are open
+	Name  string
+	Edges []float64 // inner, ascending: bin i is edges[i-1] <= x < edges[i], the outer bins are open
 	sides [2]counts
 }
 
@@ -37,40 +36,71 @@ func (c *counts) total() (n uint64) {
 	return n
 }
 
+// parse reads the parameters without judging them.
+func parse(params []byte) (columns []column, err error) {
+	r := json.NewReader(params)
+	r.Object(func(name string) {
+		if name != "columns" {
+			r.Unknown(name)
+			return
+		}
+		r.Array(func() {
+			var c column
+			r.Object(func(name string) {
+				switch name {
+				case "name":
+					c.Name = r.Text()
+				case "edges":
+					c.Edges = nil
+					r.Array(func() { c.Edges = append(c.Edges, r.Number()) })
+				default:
+					r.Unknown(name)
+				}
+			})
+			columns = append(columns, c)
+		})
+	})
+	return columns, r.End()
+}
+
+// fnv1a continues an FNV-1a hash (64 bits; http://www.isthe.com/chongo/tech/comp/fnv/) over b.
+func fnv1a(h uint64, b []byte) uint64 {
+	for _, c := range b {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return h
+}
+
 func (p *psi) init(params []byte) error {
-	var doc struct {
-		Columns []column `json:"columns"`
+	columns, err := parse(params)
+	if err != nil {
+		return guest.Errorf("parameters: %w", err)
 	}
-	d := json.NewDecoder(bytes.NewReader(params))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&doc); err != nil {
-		return fmt.Errorf("parameters: %w", err)
+	if len(columns) == 0 {
+		return guest.Errorf(`parameters: "columns" is missing: give [{"name", "edges"}]`)
 	}
-	if len(doc.Columns) == 0 {
-		return fmt.Errorf(`parameters: "columns" is missing: give [{"name", "edges"}]`)
-	}
-	h := fnv.New64a()
+	print := uint64(14695981039346656037) // FNV's offset
 	seen := map[string]bool{}
-	for i := range doc.Columns {
-		c := &doc.Columns[i]
+	for i := range columns {
+		c := &columns[i]
 		switch {
 		case c.Name == "":
-			return fmt.Errorf("parameters: column %d has no name", i)
+			return guest.Errorf("parameters: column %d has no name", i)
 		case seen[c.Name]:
-			return fmt.Errorf("parameters: column %q is listed twice", c.Name)
+			return guest.Errorf("parameters: column %q is listed twice", c.Name)
 		case len(c.Edges) == 0 || len(c.Edges) > maxEdges:
-			return fmt.Errorf("parameters: column %q has %d edges, not 1..%d", c.Name, len(c.Edges), maxEdges)
+			return guest.Errorf("parameters: column %q has %d edges, not 1..%d", c.Name, len(c.Edges), maxEdges)
 		}
 		seen[c.Name] = true
-		fmt.Fprintf(h, "%q", c.Name)
+		print = fnv1a(print, strconv.AppendQuote(nil, c.Name))
 		for j, e := range c.Edges {
 			if j > 0 && e <= c.Edges[j-1] {
-				return fmt.Errorf("parameters: column %q: edge %v does not ascend after %v", c.Name, e, c.Edges[j-1])
+				return guest.Errorf("parameters: column %q: edge %v does not ascend after %v", c.Name, e, c.Edges[j-1])
 			}
-			h.Write(binary.LittleEndian.AppendUint64(nil, math.Float64bits(e+0))) // +0: -0 is 0
+			print = fnv1a(print, binary.LittleEndian.AppendUint64(nil, math.Float64bits(e+0))) // +0: -0 is 0
 		}
 	}
-	p.columns, p.print = doc.Columns, h.Sum64()
+	p.columns, p.print = columns, print
 	p.Reset()
 	return nil
 }
@@ -96,13 +126,13 @@ func (p *psi) Reset() {
 // Update counts a batch. Columns that the parameters do not name are passed over.
 func (p *psi) Update(side abi.Side, b *abi.Batch) error {
 	if side > abi.Current {
-		return fmt.Errorf("side %d is neither reference nor current", side)
+		return guest.Errorf("side %d is neither reference nor current", side)
 	}
 	for i := range p.columns {
 		c := &p.columns[i]
 		in := b.Column(c.Name)
 		if in == nil {
-			return fmt.Errorf("input column %q is missing", c.Name)
+			return guest.Errorf("input column %q is missing", c.Name)
 		}
 		if err := c.sides[side].add(in, b.Rows, c.Edges); err != nil {
 			return err
@@ -131,7 +161,7 @@ func (n *counts) add(in *abi.Column, rows int, edges []float64) error {
 			}
 		}
 	default:
-		return fmt.Errorf("input column %q is %s: PSI needs numbers", in.Name, in.Type)
+		return guest.Errorf("input column %q is %s: PSI needs numbers", in.Name, in.Type)
 	}
 	return nil
 }
@@ -170,17 +200,17 @@ func (p *psi) State() ([]byte, error) {
 // Merge adds the counts of another state. It changes nothing unless the whole state is good.
 func (p *psi) Merge(state []byte) error {
 	if len(state) < len(stateMagic)+8 || string(state[:len(stateMagic)]) != stateMagic {
-		return fmt.Errorf("the state is not a psi state of version 1")
+		return guest.Errorf("the state is not a psi state of version 1")
 	}
 	if binary.LittleEndian.Uint64(state[len(stateMagic):]) != p.print {
-		return fmt.Errorf("the state is over other columns or edges")
+		return guest.Errorf("the state is over other columns or edges")
 	}
 	rest := state[len(stateMagic)+8:]
 	var sums []uint64
 	next := func(have uint64) error {
 		v, n := binary.Uvarint(rest)
 		if n <= 0 || have+v < have {
-			return fmt.Errorf("the state is damaged")
+			return guest.Errorf("the state is damaged")
 		}
 		rest = rest[n:]
 		sums = append(sums, have+v)
@@ -199,7 +229,7 @@ func (p *psi) Merge(state []byte) error {
 		}
 	}
 	if len(rest) != 0 {
-		return fmt.Errorf("the state is damaged: %d bytes follow its end", len(rest))
+		return guest.Errorf("the state is damaged: %d bytes follow its end", len(rest))
 	}
 	for i := range p.columns {
 		for s := range p.columns[i].sides {

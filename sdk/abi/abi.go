@@ -1,12 +1,17 @@
 // Package abi is the one vocabulary that the host and its guests share: column types, columnar batches and their layout
 // in a guest's linear memory. ABI.md documents the same byte by byte, enough to write a guest in a language weir has
-// never seen. The package uses the standard library alone, so that Go guests can import it.
+// never seen. The package uses the standard library alone, so that Go guests can import it,
+// and neither fmt nor reflection, so that they stay small.
 //
 // It is not for moving bytes in and out of a running module: host/plugin does that.
 // Read ABI.md first, then this file, batch.go (batches in Go), and layout.go and wire.go (batches in linear memory).
 package abi
 
-import "fmt"
+import (
+	"strconv"
+
+	"github.com/weir-ml/weir/sdk/internal/text"
+)
 
 // Version is the version of the batch ABI that this package describes; a guest's weir_abi_version must answer it.
 const Version = 1
@@ -41,33 +46,33 @@ const (
 	FloatVector Type = 9 // fixed-size list of float32: ListSize elements a row, row-major
 )
 
-var typeNames = map[Type]string{
+var typeNames = [...]string{
 	Bool: "bool", Int32: "int32", Int64: "int64", Float32: "float32", Float64: "float64",
 	UTF8: "utf8", Binary: "binary", Timestamp: "timestamp", FloatVector: "float_vector",
 }
 
 // String is the type's name as manifests and plugin schemas write it, for example "float64".
 func (t Type) String() string {
-	if n, ok := typeNames[t]; ok {
-		return n
+	if t.Valid() {
+		return typeNames[t]
 	}
-	return fmt.Sprintf("type(%d)", uint8(t))
+	return "type(" + strconv.Itoa(int(t)) + ")"
 }
 
 // ParseType is the inverse of String.
 func ParseType(name string) (Type, error) {
 	for t, n := range typeNames {
-		if n == name {
-			return t, nil
+		if n == name && n != "" {
+			return Type(t), nil
 		}
 	}
-	return 0, fmt.Errorf("unknown column type %q: use bool, int32, int64, float32, float64, utf8, binary, timestamp or float_vector", name)
+	return 0, text.Errorf("unknown column type %q: use bool, int32, int64, float32, float64, utf8, binary, timestamp or float_vector", name)
 }
 
 // MarshalText writes the type's name; it lets JSON and YAML carry types.
 func (t Type) MarshalText() ([]byte, error) {
 	if !t.Valid() {
-		return nil, fmt.Errorf("cannot write column type %d", uint8(t))
+		return nil, text.Errorf("cannot write column type %d", uint8(t))
 	}
 	return []byte(t.String()), nil
 }

@@ -2,11 +2,12 @@ package abi
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"math/bits"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/weir-ml/weir/sdk/internal/text"
 )
 
 // Batch is a columnar chunk of rows in Go's memory, its buffers laid out as Arrow lays them out.
@@ -189,11 +190,11 @@ func (b *Batch) Fields() []Field {
 // text is UTF-8. The error names the column.
 func (b *Batch) Validate() error {
 	if b.Rows < 0 {
-		return fmt.Errorf("batch has %d rows", b.Rows)
+		return text.Errorf("batch has %d rows", b.Rows)
 	}
 	for i := range b.Columns {
 		if err := b.Columns[i].validate(b.Rows); err != nil {
-			return fmt.Errorf("column %d (%q): %w", i, b.Columns[i].Name, err)
+			return text.Errorf("column %d (%q): %w", i, b.Columns[i].Name, err)
 		}
 	}
 	return nil
@@ -201,31 +202,31 @@ func (b *Batch) Validate() error {
 
 func (c *Column) validate(rows int) error {
 	if c.Validity != nil && len(c.Validity) < BitmapBytes(rows) {
-		return fmt.Errorf("validity has %d bytes, %d rows need %d", len(c.Validity), rows, BitmapBytes(rows))
+		return text.Errorf("validity has %d bytes, %d rows need %d", len(c.Validity), rows, BitmapBytes(rows))
 	}
 	if !c.Type.Valid() {
-		return fmt.Errorf("unknown %s", c.Type)
+		return text.Errorf("unknown %s", c.Type)
 	}
 	if c.Type.Variable() {
 		if len(c.Offsets) < rows+1 {
-			return fmt.Errorf("%d offsets, %d rows need %d", len(c.Offsets), rows, rows+1)
+			return text.Errorf("%d offsets, %d rows need %d", len(c.Offsets), rows, rows+1)
 		}
 		if c.Offsets[0] < 0 || int(c.Offsets[rows]) > len(c.Values) {
-			return fmt.Errorf("offsets span %d..%d of %d bytes", c.Offsets[0], c.Offsets[rows], len(c.Values))
+			return text.Errorf("offsets span %d..%d of %d bytes", c.Offsets[0], c.Offsets[rows], len(c.Values))
 		}
 		for i := range rows {
 			if c.Offsets[i] > c.Offsets[i+1] {
-				return fmt.Errorf("offset %d is %d, after %d", i+1, c.Offsets[i+1], c.Offsets[i])
+				return text.Errorf("offset %d is %d, after %d", i+1, c.Offsets[i+1], c.Offsets[i])
 			}
 			if c.Type == UTF8 && !c.IsNull(i) && !utf8.Valid(c.BytesAt(i)) {
-				return fmt.Errorf("row %d is not valid UTF-8", i)
+				return text.Errorf("row %d is not valid UTF-8", i)
 			}
 		}
 		return nil
 	}
 	need := c.ValueBytes(rows)
 	if need < 0 || len(c.Values) < need {
-		return fmt.Errorf("values have %d bytes, %d rows of %s need %d", len(c.Values), rows, c.Type, need)
+		return text.Errorf("values have %d bytes, %d rows of %s need %d", len(c.Values), rows, c.Type, need)
 	}
 	return nil
 }

@@ -2,8 +2,9 @@ package abi
 
 import (
 	"encoding/binary"
-	"fmt"
 	"unicode/utf8"
+
+	"github.com/weir-ml/weir/sdk/internal/text"
 )
 
 // Layout is where batches of one shape go in linear memory: computed once for a list of fields and a row capacity, then
@@ -27,17 +28,17 @@ type slot struct{ validity, offsets, values uint64 }
 // It fails when a field is not one the ABI can carry; the error names the column.
 func NewLayout(fields []Field, rows int) (*Layout, error) {
 	if rows < 0 || rows > MaxRows {
-		return nil, fmt.Errorf("a chunk has at most %d rows, not %d", MaxRows, rows)
+		return nil, text.Errorf("a chunk has at most %d rows, not %d", MaxRows, rows)
 	}
 	if len(fields) > MaxColumns {
-		return nil, fmt.Errorf("a batch has at most %d columns, not %d", MaxColumns, len(fields))
+		return nil, text.Errorf("a batch has at most %d columns, not %d", MaxColumns, len(fields))
 	}
 	l := &Layout{fields: append([]Field(nil), fields...), rows: rows, slots: make([]slot, len(fields))}
 	l.names = HeaderSize + uint64(len(fields))*DescriptorSize
 	at := l.names
 	for i, f := range fields {
 		if err := f.check(); err != nil {
-			return nil, fmt.Errorf("column %d (%q): %w", i, f.Name, err)
+			return nil, text.Errorf("column %d (%q): %w", i, f.Name, err)
 		}
 		at += uint64(len(f.Name))
 	}
@@ -56,7 +57,7 @@ func NewLayout(fields []Field, rows int) (*Layout, error) {
 	}
 	l.fixed = align(at)
 	if l.fixed > maxAddress {
-		return nil, fmt.Errorf("a batch of %d rows and %d columns takes %d bytes, more than a guest can address", rows, len(fields), l.fixed)
+		return nil, text.Errorf("a batch of %d rows and %d columns takes %d bytes, more than a guest can address", rows, len(fields), l.fixed)
 	}
 	l.head = make([]byte, headEnd)
 	return l, nil
@@ -66,17 +67,17 @@ func NewLayout(fields []Field, rows int) (*Layout, error) {
 func (f Field) check() error {
 	switch {
 	case !f.Type.Valid():
-		return fmt.Errorf("unknown %s", f.Type)
+		return text.Errorf("unknown %s", f.Type)
 	case f.Name == "":
-		return fmt.Errorf("the name is empty")
+		return text.Errorf("the name is empty")
 	case len(f.Name) > MaxNameBytes:
-		return fmt.Errorf("the name has %d bytes, the limit is %d", len(f.Name), MaxNameBytes)
+		return text.Errorf("the name has %d bytes, the limit is %d", len(f.Name), MaxNameBytes)
 	case !utf8.ValidString(f.Name):
-		return fmt.Errorf("the name is not valid UTF-8")
+		return text.Errorf("the name is not valid UTF-8")
 	case f.Type == FloatVector && (f.ListSize < 1 || f.ListSize > MaxListSize):
-		return fmt.Errorf("list size %d is out of 1..%d", f.ListSize, MaxListSize)
+		return text.Errorf("list size %d is out of 1..%d", f.ListSize, MaxListSize)
 	case f.Type != FloatVector && f.ListSize != 0:
-		return fmt.Errorf("a %s column has no list size, not %d", f.Type, f.ListSize)
+		return text.Errorf("a %s column has no list size, not %d", f.Type, f.ListSize)
 	}
 	return nil
 }
@@ -101,24 +102,24 @@ func (l *Layout) Fits(b *Batch) bool {
 // the column. b must fit.
 func (l *Layout) Size(b *Batch, from, to int) (uint32, error) {
 	if from < 0 || to < from || to > b.Rows || to-from > l.rows || from%8 != 0 {
-		return 0, fmt.Errorf("rows %d..%d of %d cannot be a chunk of at most %d", from, to, b.Rows, l.rows)
+		return 0, text.Errorf("rows %d..%d of %d cannot be a chunk of at most %d", from, to, b.Rows, l.rows)
 	}
 	n := l.fixed
 	for i := range b.Columns {
 		c := &b.Columns[i]
 		if err := c.holds(to); err != nil {
-			return 0, fmt.Errorf("column %d (%q): %w", i, c.Name, err)
+			return 0, text.Errorf("column %d (%q): %w", i, c.Name, err)
 		}
 		if c.Type.Variable() {
 			lo, hi := c.Offsets[from], c.Offsets[to]
 			if lo < 0 || hi < lo || int64(hi) > int64(len(c.Values)) {
-				return 0, fmt.Errorf("column %d (%q): offsets span %d..%d of %d bytes", i, c.Name, lo, hi, len(c.Values))
+				return 0, text.Errorf("column %d (%q): offsets span %d..%d of %d bytes", i, c.Name, lo, hi, len(c.Values))
 			}
 			n = align(n + uint64(hi-lo))
 		}
 	}
 	if n > maxAddress {
-		return 0, fmt.Errorf("a chunk of %d rows takes %d bytes, more than a guest can address", to-from, n)
+		return 0, text.Errorf("a chunk of %d rows takes %d bytes, more than a guest can address", to-from, n)
 	}
 	return uint32(n), nil
 }
@@ -126,16 +127,16 @@ func (l *Layout) Size(b *Batch, from, to int) (uint32, error) {
 // holds checks that every buffer reaches row to.
 func (c *Column) holds(to int) error {
 	if c.Validity != nil && len(c.Validity) < BitmapBytes(to) {
-		return fmt.Errorf("validity has %d bytes, %d rows need %d", len(c.Validity), to, BitmapBytes(to))
+		return text.Errorf("validity has %d bytes, %d rows need %d", len(c.Validity), to, BitmapBytes(to))
 	}
 	if c.Type.Variable() {
 		if len(c.Offsets) < to+1 {
-			return fmt.Errorf("%d offsets, %d rows need %d", len(c.Offsets), to, to+1)
+			return text.Errorf("%d offsets, %d rows need %d", len(c.Offsets), to, to+1)
 		}
 		return nil
 	}
 	if need := c.ValueBytes(to); len(c.Values) < need {
-		return fmt.Errorf("values have %d bytes, %d rows of %s need %d", len(c.Values), to, c.Type, need)
+		return text.Errorf("values have %d bytes, %d rows of %s need %d", len(c.Values), to, c.Type, need)
 	}
 	return nil
 }
@@ -180,7 +181,7 @@ func (l *Layout) Encode(mem []byte, b *Batch, from, to int) error {
 		case c.Type.Variable():
 			lo, hi := c.Offsets[from], c.Offsets[to]
 			if r, err := c.checkRuns(from, to); err != nil {
-				return fmt.Errorf("column %d (%q), row %d: %w", i, c.Name, r, err)
+				return text.Errorf("column %d (%q), row %d: %w", i, c.Name, r, err)
 			}
 			if lo == 0 {
 				copy(mem[s.offsets:], bytesOf(c.Offsets[from:to+1]))

@@ -2,9 +2,11 @@ package abi
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
+	"strconv"
 	"unicode/utf8"
+
+	"github.com/weir-ml/weir/sdk/internal/text"
 )
 
 // The host's half of the wire: Layout (layout.go) writes batches into a guest's linear memory, Decode reads them back and trusts
@@ -28,7 +30,7 @@ func (c *Column) checkRuns(from, to int) (int, error) {
 	last := c.Offsets[from]
 	for i, o := range c.Offsets[from+1 : to+1] {
 		if o < last {
-			return from + i, fmt.Errorf("offset %d follows %d", o, last)
+			return from + i, text.Errorf("offset %d follows %d", o, last)
 		}
 		last = o
 	}
@@ -51,7 +53,7 @@ func (c *Column) checkRuns(from, to int) (int, error) {
 	}
 	for r := from; r < to; r++ {
 		if !c.IsNull(r) && !utf8.Valid(c.BytesAt(r)) {
-			return r, fmt.Errorf("the text is not valid UTF-8")
+			return r, text.Errorf("the text is not valid UTF-8")
 		}
 	}
 	return 0, nil
@@ -77,23 +79,23 @@ func Decode(mem []byte, ptr uint32, lim DecodeLimits, b *Batch) error {
 	}
 	le := binary.LittleEndian
 	if m := le.Uint32(h[hMagic:]); m != Magic {
-		return fmt.Errorf("batch header: magic is %#08x, not %#08x", m, Magic)
+		return text.Errorf("batch header: magic is 0x%s, not 0x%s", strconv.FormatUint(uint64(m), 16), strconv.FormatUint(uint64(Magic), 16))
 	}
 	if v := le.Uint16(h[hVersion:]); v != Version {
-		return fmt.Errorf("batch header: version %d, this host speaks %d", v, Version)
+		return text.Errorf("batch header: version %d, this host speaks %d", v, Version)
 	}
 	if le.Uint16(h[hFlags:]) != 0 || le.Uint32(h[hZero32:]) != 0 || le.Uint64(h[hZero64:]) != 0 {
-		return fmt.Errorf("batch header: flags and reserved bytes must be zero")
+		return text.Errorf("batch header: flags and reserved bytes must be zero")
 	}
 	rows, cols := le.Uint32(h[hRows:]), le.Uint32(h[hColumns:])
 	if rows > MaxRows {
-		return fmt.Errorf("batch header: %d rows, the limit is %d", rows, MaxRows)
+		return text.Errorf("batch header: %d rows, the limit is %d", rows, MaxRows)
 	}
 	if lim.Rows >= 0 && int(rows) != lim.Rows {
-		return fmt.Errorf("batch header: %d rows instead of %d", rows, lim.Rows)
+		return text.Errorf("batch header: %d rows instead of %d", rows, lim.Rows)
 	}
 	if cols > MaxColumns {
-		return fmt.Errorf("batch header: %d columns, the limit is %d", cols, MaxColumns)
+		return text.Errorf("batch header: %d columns, the limit is %d", cols, MaxColumns)
 	}
 	desc, err := view(mem, le.Uint32(h[hDescriptors:]), uint64(cols)*DescriptorSize, true, "column descriptors")
 	if err != nil {
@@ -109,12 +111,12 @@ func Decode(mem []byte, ptr uint32, lim DecodeLimits, b *Batch) error {
 		c := &b.Columns[i]
 		fresh, err := c.decode(mem, desc[i*DescriptorSize:][:DescriptorSize], int(rows))
 		if err != nil {
-			return fmt.Errorf("column %d (%q): %w", i, c.Name, err)
+			return text.Errorf("column %d (%q): %w", i, c.Name, err)
 		}
 		renamed = renamed || fresh
 		total += int64(len(c.Name) + len(c.Validity) + 4*len(c.Offsets) + len(c.Values))
 		if lim.Bytes > 0 && total > lim.Bytes {
-			return fmt.Errorf("column %d (%q): the batch takes more than %d bytes", i, c.Name, lim.Bytes)
+			return text.Errorf("column %d (%q): the batch takes more than %d bytes", i, c.Name, lim.Bytes)
 		}
 	}
 	if renamed {
@@ -129,7 +131,7 @@ func (c *Column) decode(mem, d []byte, rows int) (fresh bool, err error) {
 	nameLen := le.Uint32(d[dNameLen:])
 	if nameLen == 0 || nameLen > MaxNameBytes {
 		c.Name = ""
-		return false, fmt.Errorf("the name has %d bytes, not 1..%d", nameLen, MaxNameBytes)
+		return false, text.Errorf("the name has %d bytes, not 1..%d", nameLen, MaxNameBytes)
 	}
 	name, err := view(mem, le.Uint32(d[dName:]), uint64(nameLen), false, "name")
 	if err != nil {
@@ -139,15 +141,15 @@ func (c *Column) decode(mem, d []byte, rows int) (fresh bool, err error) {
 	if c.Name != string(name) {
 		fresh = true
 		if c.Name = string(name); !utf8.ValidString(c.Name) {
-			return false, fmt.Errorf("the name is not valid UTF-8")
+			return false, text.Errorf("the name is not valid UTF-8")
 		}
 	}
 	if d[dZero]|d[dZero+1]|d[dZero+2] != 0 {
-		return false, fmt.Errorf("reserved descriptor bytes must be zero")
+		return false, text.Errorf("reserved descriptor bytes must be zero")
 	}
 	list := le.Uint32(d[dList:])
 	if list > MaxListSize {
-		return false, fmt.Errorf("list size %d is out of 1..%d", list, MaxListSize)
+		return false, text.Errorf("list size %d is out of 1..%d", list, MaxListSize)
 	}
 	c.Type, c.ListSize = Type(d[dType]), int(list)
 	if err := c.check(); err != nil {
@@ -162,11 +164,11 @@ func (c *Column) decode(mem, d []byte, rows int) (fresh bool, err error) {
 	op, vp, size := le.Uint32(d[dOffsets:]), le.Uint32(d[dValues:]), le.Uint32(d[dBytes:])
 	if !c.Type.Variable() {
 		if op != 0 {
-			return false, fmt.Errorf("a %s column has no offsets", c.Type)
+			return false, text.Errorf("a %s column has no offsets", c.Type)
 		}
 		// rows ≤ 2^13 and list ≤ 2^20 elements of 4 bytes: the product stays below 2^36.
 		if need := uint64(c.ValueBytes(rows)); uint64(size) != need {
-			return false, fmt.Errorf("values have %d bytes, %d rows of %s need %d", size, rows, c.Type, need)
+			return false, text.Errorf("values have %d bytes, %d rows of %s need %d", size, rows, c.Type, need)
 		}
 		c.Values, err = view(mem, vp, uint64(size), true, "values")
 		return fresh, err
@@ -180,10 +182,10 @@ func (c *Column) decode(mem, d []byte, rows int) (fresh bool, err error) {
 	}
 	c.Offsets = sliceOf[int32](raw)
 	if lo, hi := c.Offsets[0], c.Offsets[rows]; lo < 0 || hi < lo || int64(hi) > int64(size) {
-		return false, fmt.Errorf("offsets span %d..%d of %d bytes", lo, hi, size)
+		return false, text.Errorf("offsets span %d..%d of %d bytes", lo, hi, size)
 	}
 	if r, err := c.checkRuns(0, rows); err != nil {
-		return false, fmt.Errorf("row %d: %w", r, err)
+		return false, text.Errorf("row %d: %w", r, err)
 	}
 	return fresh, nil
 }
@@ -195,14 +197,14 @@ func view(mem []byte, p uint32, n uint64, aligned bool, what string) ([]byte, er
 		return []byte{}, nil
 	}
 	if p == 0 {
-		return nil, fmt.Errorf("%s: the pointer is 0 but %d bytes are due", what, n)
+		return nil, text.Errorf("%s: the pointer is 0 but %d bytes are due", what, n)
 	}
 	if aligned && p%Alignment != 0 {
-		return nil, fmt.Errorf("%s: address %d is not a multiple of %d", what, p, Alignment)
+		return nil, text.Errorf("%s: address %d is not a multiple of %d", what, p, Alignment)
 	}
 	end := uint64(p) + n
 	if end > uint64(len(mem)) {
-		return nil, fmt.Errorf("%s: bytes %d..%d lie outside the memory of %d", what, p, end, len(mem))
+		return nil, text.Errorf("%s: bytes %d..%d lie outside the memory of %d", what, p, end, len(mem))
 	}
 	return mem[p:end:end], nil
 }
@@ -211,7 +213,7 @@ func (b *Batch) uniqueNames() error {
 	seen := make(map[string]int, len(b.Columns))
 	for i := range b.Columns {
 		if j, dup := seen[b.Columns[i].Name]; dup {
-			return fmt.Errorf("columns %d and %d are both named %q", j, i, b.Columns[i].Name)
+			return text.Errorf("columns %d and %d are both named %q", j, i, b.Columns[i].Name)
 		}
 		seen[b.Columns[i].Name] = i
 	}

@@ -3,12 +3,11 @@
 package guest
 
 import (
-	"encoding/json"
-	"fmt"
 	"runtime"
 	"unsafe"
 
 	"github.com/weir-ml/weir/sdk/abi"
+	"github.com/weir-ml/weir/sdk/internal/text"
 )
 
 // What the host may still look at after an export returned. Go's collector does not see addresses that travel as integers.
@@ -64,7 +63,7 @@ func fail(err error) { failure = []byte(err.Error()) }
 func try(f func() error) (ok bool) {
 	defer func() {
 		if r := recover(); r != nil {
-			fail(fmt.Errorf("panic: %v", r))
+			fail(text.Errorf("panic: %v", r))
 			ok = false
 		}
 	}()
@@ -83,17 +82,10 @@ func status(bytes int, f func() error) int32 {
 	return 1
 }
 
-// answer runs f and packs the JSON of what it answers.
-func answer(f func() (any, error)) uint64 {
+// answer runs f, which makes a document, and packs that.
+func answer(f func() ([]byte, error)) uint64 {
 	begin(yieldEvery)
-	if !try(func() error {
-		v, err := f()
-		if err != nil {
-			return err
-		}
-		document, err = json.Marshal(v)
-		return err
-	}) {
+	if !try(func() (err error) { document, err = f(); return err }) {
 		return 0
 	}
 	return pack(document)
@@ -121,11 +113,11 @@ func weirError() uint64 { return pack(failure) }
 
 //go:wasmexport weir_describe
 func weirDescribe() uint64 {
-	return answer(func() (any, error) {
+	return answer(func() ([]byte, error) {
 		if plugin.Description.Name == "" {
-			return nil, fmt.Errorf("guest.Register was not called from init")
+			return nil, text.Errorf("guest.Register was not called from init")
 		}
-		return plugin.Description, nil
+		return appendDescription(nil, plugin.Description)
 	})
 }
 
@@ -141,18 +133,11 @@ func weirInit(ptr, size uint32) int32 {
 
 //go:wasmexport weir_schema
 func weirSchema() uint64 {
-	return answer(func() (any, error) {
-		s := abi.Schema{}
-		if plugin.Schema != nil {
-			s = plugin.Schema()
+	return answer(func() ([]byte, error) {
+		if plugin.Schema == nil {
+			return appendSchema(nil, abi.Schema{})
 		}
-		if s.Inputs == nil {
-			s.Inputs = []abi.Field{}
-		}
-		if s.Outputs == nil {
-			s.Outputs = []abi.Field{}
-		}
-		return s, nil
+		return appendSchema(nil, plugin.Schema())
 	})
 }
 
@@ -224,7 +209,7 @@ func weirTransform(ptr uint32) (result uint32) {
 	begin(size(b))
 	try(func() error {
 		if plugin.Transform == nil {
-			return fmt.Errorf("this plugin is no transform")
+			return text.Errorf("this plugin is no transform")
 		}
 		o, err := plugin.Transform(b)
 		if err == nil {
@@ -241,7 +226,7 @@ func weirTransform(ptr uint32) (result uint32) {
 func metric(f func(Metric) error) func() error {
 	return func() error {
 		if plugin.Metric == nil {
-			return fmt.Errorf("this plugin is no metric")
+			return text.Errorf("this plugin is no metric")
 		}
 		return f(plugin.Metric)
 	}
@@ -255,11 +240,10 @@ func weirMetricUpdate(side, ptr uint32) int32 {
 
 //go:wasmexport weir_metric_state
 func weirMetricState() uint64 {
-	begin(yieldEvery)
-	if !try(metric(func(m Metric) (err error) { document, err = m.State(); return err })) {
-		return 0
-	}
-	return pack(document)
+	return answer(func() (state []byte, err error) {
+		err = metric(func(m Metric) (err error) { state, err = m.State(); return err })()
+		return state, err
+	})
 }
 
 //go:wasmexport weir_metric_merge
@@ -269,9 +253,15 @@ func weirMetricMerge(ptr, size uint32) int32 {
 
 //go:wasmexport weir_metric_finish
 func weirMetricFinish() uint64 {
-	return answer(func() (v any, err error) {
-		err = metric(func(m Metric) (err error) { v, err = m.Finish(); return err })()
-		return v, err
+	return answer(func() (doc []byte, err error) {
+		err = metric(func(m Metric) error {
+			scores, err := m.Finish()
+			if err == nil {
+				doc, err = appendScores(nil, scores)
+			}
+			return err
+		})()
+		return doc, err
 	})
 }
 
@@ -282,24 +272,32 @@ func weirMetricReset() int32 {
 
 //go:wasmexport weir_gate
 func weirGate(ptr, size uint32) uint64 {
-	return answer(func() (any, error) {
+	return answer(func() ([]byte, error) {
 		if plugin.Gate == nil {
-			return nil, fmt.Errorf("this plugin is no gate")
+			return nil, text.Errorf("this plugin is no gate")
 		}
-		return plugin.Gate(view[byte](ptr, int(size)))
+		v, err := plugin.Gate(view[byte](ptr, int(size)))
+		if err != nil {
+			return nil, err
+		}
+		return appendVerdict(nil, v)
 	})
 }
 
 //go:wasmexport weir_handle
 func weirHandle(ptr, size uint32) uint64 {
-	return answer(func() (any, error) {
+	return answer(func() ([]byte, error) {
 		if plugin.Handle == nil {
-			return nil, fmt.Errorf("this plugin is no handler")
+			return nil, text.Errorf("this plugin is no handler")
 		}
-		var r abi.Request
-		if err := json.Unmarshal(view[byte](ptr, int(size)), &r); err != nil {
-			return nil, fmt.Errorf("the request is not one: %w", err)
+		q, err := parseRequest(view[byte](ptr, int(size)))
+		if err != nil {
+			return nil, err
 		}
-		return plugin.Handle(r)
+		r, err := plugin.Handle(q)
+		if err != nil {
+			return nil, err
+		}
+		return appendResponse(nil, r)
 	})
 }

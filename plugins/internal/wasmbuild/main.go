@@ -28,6 +28,10 @@ type manifest struct {
 	Flags     []string `json:"flags"`
 	Size      int      `json:"size"`   // bytes of <name>.wasm
 	SHA256    string   `json:"sha256"` // of <name>.wasm
+	// What the module says about itself and the functions that it exports. Running it takes an engine, which no build tool may
+	// import: the test in plugins/description_test.go checks both, and with -update writes them. build.sh calls it.
+	Description json.RawMessage `json:"description,omitempty"`
+	Exports     []string        `json:"exports,omitempty"`
 }
 
 var (
