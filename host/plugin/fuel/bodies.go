@@ -12,7 +12,7 @@ func (m *module) decodeCode() error {
 	m.bodies = make([]body, 0, n)
 	all := 0
 	for i := 0; i < n && r.err == nil; i++ {
-		b := r.bytes(r.count(1, len(r.b), "bytes of a function"))
+		b := r.bytes(r.count(1, maxBodyBytes, "bytes of a function"))
 		if r.err != nil {
 			break
 		}

@@ -1,5 +1,7 @@
 package fuel
 
+import "github.com/weir-ml/weir/host/errs"
+
 // emitter writes the code section. The counter lives in a local of each function that charges, and in the global between
 // functions: flushed before calls and returns, read again after calls.
 type emitter struct {
@@ -7,7 +9,7 @@ type emitter struct {
 	refill uint32            // index of the imported function
 	global uint32            // index of the added global
 	types  []funcType        // added ones
-	wraps  map[string]uint32 // results → index of the type () → results
+	index  map[string]uint32 // all types, by their bytes
 
 	keepers     map[string]uint32 // types → index of the added function
 	keeperTypes []byte            // their part of the function section
@@ -20,18 +22,21 @@ type emitter struct {
 
 // typeOf is the index of a function type, an added one if need be.
 func (e *emitter) typeOf(params, results []byte) uint32 {
-	for _, list := range []struct {
-		base  int
-		types []funcType
-	}{{0, e.m.types}, {len(e.m.types), e.types}} {
-		for i, t := range list.types {
-			if string(t.params) == string(params) && string(t.results) == string(results) {
-				return uint32(list.base + i)
-			}
+	key := func(t funcType) string { return string(t.params) + "\x00" + string(t.results) } // no value type is 0
+	if e.index == nil {
+		e.index = make(map[string]uint32, len(e.m.types))
+		for i := len(e.m.types) - 1; i >= 0; i-- {
+			e.index[key(e.m.types[i])] = uint32(i)
 		}
 	}
-	e.types = append(e.types, funcType{params, results})
-	return uint32(len(e.m.types) + len(e.types) - 1)
+	t := funcType{params, results}
+	i, ok := e.index[key(t)]
+	if !ok {
+		i = uint32(len(e.m.types) + len(e.types))
+		e.index[key(t)] = i
+		e.types = append(e.types, t)
+	}
+	return i
 }
 
 // code is the new code section; nil if there was none.
@@ -51,6 +56,9 @@ func (e *emitter) code(report *Report) ([]byte, error) {
 			return nil, err
 		}
 		e.function(s, i)
+		if len(section)+len(e.out) > maxOutBytes {
+			return nil, errs.New(errs.Invalid, "%s: with fuel the code has more than %d bytes", m.functionName(i), maxOutBytes)
+		}
 		section = append(appendU32(section, uint32(len(e.out))), e.out...)
 		report.Loops += s.loops
 		if s.instrumented {
@@ -83,12 +91,7 @@ func (e *emitter) function(s *scanner, i int) {
 			case 1:
 				e.out = append(e.out, t.results[0])
 			default:
-				index, ok := e.wraps[string(t.results)]
-				if !ok {
-					index = e.typeOf(nil, t.results)
-					e.wraps[string(t.results)] = index
-				}
-				e.out = appendS64(e.out, int64(index))
+				e.out = appendS64(e.out, int64(e.typeOf(nil, t.results)))
 			}
 		}
 	}

@@ -23,6 +23,9 @@ const (
 	maxAllLocals   = 8_000_000
 	maxNesting     = 20_000
 	maxNames       = 2_000_000
+	maxBodyBytes   = 7_654_321
+	maxTargets     = 65_520 // of a br_table
+	maxOutBytes    = 256 << 20
 )
 
 // Section ids.

@@ -239,7 +239,7 @@ func (r *reader) next(in *instr) {
 		in.argAt = r.pos
 		in.arg = r.u32()
 	case immTable:
-		n := r.count(1, len(r.b), "branch targets")
+		n := r.count(1, maxTargets, "branch targets")
 		in.argAt, in.arg = r.pos, uint32(n)
 		for i := 0; i <= n; i++ {
 			r.u32()

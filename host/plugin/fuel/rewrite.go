@@ -95,7 +95,7 @@ func (m *module) shift(f uint32) uint32 {
 // rewrite makes the new module. Of one that is not valid it makes an error or nonsense, which the caller throws away.
 func (m *module) rewrite(o Options) ([]byte, Report, error) {
 	var report Report
-	e := &emitter{m: m, refill: uint32(len(m.imported)), global: uint32(m.globals), wraps: map[string]uint32{}, keepers: map[string]uint32{}}
+	e := &emitter{m: m, refill: uint32(len(m.imported)), global: uint32(m.globals), keepers: map[string]uint32{}}
 	refillType := e.typeOf([]byte{0x7e}, []byte{0x7e})
 	code, err := e.code(&report)
 	if err != nil {
