@@ -108,6 +108,16 @@ func (m *Meter) used() int64 {
 	return m.granted - int64(m.counter.Get())
 }
 
+// Burn charges the guest for what the host does for it: called by a host function that the guest has called, or between
+// calls. The guest is stopped at its next test if that was more than it has.
+func (m *Meter) Burn(units int64) {
+	if m.counter == nil {
+		m.granted += units // a start function's calls: out of what is not granted yet
+		return
+	}
+	m.counter.Set(uint64(int64(m.counter.Get()) - units))
+}
+
 // Used is the units burned since Start; after a trap the last function's are known to a slice only.
 func (m *Meter) Used() int64 { return m.used() - m.started }
 

@@ -224,6 +224,30 @@ func TestMeter(t *testing.T) {
 	}
 }
 
+// Host functions charge for their work; it counts like the guest's own.
+func TestBurn(t *testing.T) {
+	m := &builder{}
+	m.imports = append(m.imports, append(appendName(appendName(nil, "env"), "work"), 0, byte(m.typ(nil, nil))))
+	m.add("run", []byte{tI32}, nil, nil, loop(op(opCall, 0), op(opLocalGet, 0), i32c(1), op(0x6b), op(opLocalTee, 0), op(opBrIf, 0)))
+	ctx := context.Background()
+	rt := newRuntime(t)
+	meter := NewMeter(0)
+	if _, err := rt.NewHostModuleBuilder("env").NewFunctionBuilder().WithFunc(func() { meter.Burn(1000) }).Export("work").Instantiate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	g, err := instantiate(t, rt, rewritten(t, m.wasm()), meter, nil, 100, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const pass = 1 + 6 + 60 + 1 + 1 + 1 + 1000 // loop, call of an import, sub, tee, br_if, the host's
+	if _, used, err := g.call("run", MaxBudget, 10); err != nil || used != 1+10*pass {
+		t.Errorf("used %d, want %d (%v)", used, 1+10*pass, err)
+	}
+	if _, _, err := g.call("run", 1+10*pass-1001, 10); !errors.Is(err, ErrExhausted) {
+		t.Errorf("too little for the host's work: %v", err)
+	}
+}
+
 func TestCallsWithoutMeter(t *testing.T) {
 	out := rewritten(t, one(loop(op(opBr, 0))))
 	rt := newRuntime(t)
