@@ -49,7 +49,8 @@ type Meter struct {
 	limit    int64 // units that the guest may have used before it is stopped
 	started  int64 // units used when the budget at hand began
 	ctx      context.Context
-	deadline time.Time // zero: none
+	deadline time.Time     // zero: none yet
+	within   time.Duration // the deadline is this long after the first refill; 0: as it is
 	refills  uint64
 }
 
@@ -79,7 +80,19 @@ func (m *Meter) Attach(mod api.Module) error {
 // Start begins a budget of units from now on, 0 to MaxBudget, under ctx (nil: none) and deadline (zero: none). What the
 // guest already owes it still owes: a call may end below zero, by what ran since the last test.
 func (m *Meter) Start(ctx context.Context, budget int64, deadline time.Time) {
-	m.ctx, m.deadline = ctx, deadline
+	m.start(ctx, budget)
+	m.deadline, m.within = deadline, 0
+}
+
+// StartWithin is Start with a time limit instead of a deadline. It counts from the first refill, at most a slice after the
+// call's begin, so that short calls need no clock.
+func (m *Meter) StartWithin(ctx context.Context, budget int64, limit time.Duration) {
+	m.start(ctx, budget)
+	m.deadline, m.within = time.Time{}, limit
+}
+
+func (m *Meter) start(ctx context.Context, budget int64) {
+	m.ctx = ctx
 	m.started = m.used()
 	m.limit = m.started + min(max(budget, 0), MaxBudget)
 	if over := m.granted - m.limit; over > 0 && m.counter != nil {
@@ -143,8 +156,13 @@ func (m *Meter) refill(counter int64) int64 {
 			panic(&stopError{err})
 		}
 	}
-	if !m.deadline.IsZero() && !time.Now().Before(m.deadline) {
-		panic(ErrDeadline)
+	switch now := time.Now; {
+	case !m.deadline.IsZero():
+		if !now().Before(m.deadline) {
+			panic(ErrDeadline)
+		}
+	case m.within > 0:
+		m.deadline = now().Add(m.within)
 	}
 	// What the guest may still have, and what it needs to be at zero again.
 	left := m.limit - m.granted

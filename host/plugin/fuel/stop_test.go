@@ -215,6 +215,15 @@ func TestMeter(t *testing.T) {
 	if err := count(1); !errors.Is(err, ErrExhausted) {
 		t.Errorf("after Stop: %v", err)
 	}
+	// A limit of time from the first refill.
+	g.meter.StartWithin(nil, MaxBudget, 5*time.Millisecond)
+	if err := count(0); !errors.Is(err, ErrDeadline) { // four billion times
+		t.Errorf("within 5 ms: %v", err)
+	}
+	g.meter.StartWithin(nil, MaxBudget, 0)
+	if err := count(1000); err != nil {
+		t.Errorf("without a limit: %v", err)
+	}
 	// A context that is over stops at the first refill.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
