@@ -1,4 +1,4 @@
-// Package json reads and writes JSON in guests. encoding/json with the reflection behind it makes a module twice as large, and
+// Package json reads and writes JSON in guests. encoding/json and the reflection behind it make a module half as large again, and
 // what a plugin reads and writes is small and known; who wants encoding/json may still import it. Of the
 // standard library it uses math, strconv and unicode/utf8.
 //
