@@ -28,8 +28,8 @@ func TestDigests(t *testing.T) {
 			t.Fatal(err)
 		}
 		var m struct {
-			Name, Toolchain, SHA256 string
-			ABI, Size               int
+			Name, Language, Toolchain, SHA256 string
+			ABI, Size                         int
 		}
 		if err := json.Unmarshal(raw, &m); err != nil {
 			t.Fatalf("%s: %v", file, err)
@@ -41,6 +41,9 @@ func TestDigests(t *testing.T) {
 		sum := sha256.Sum256(wasm)
 		if hex.EncodeToString(sum[:]) != m.SHA256 || len(wasm) != m.Size || m.ABI != abi.Version || m.Toolchain == "" {
 			t.Errorf("%s does not describe %s.wasm (%d bytes, sha256 %x)", file, m.Name, len(wasm), sum)
+		}
+		if m.Language == "go" && len(wasm) > 2_400_000 {
+			t.Errorf("%s.wasm has %d bytes: does it import fmt or encoding/json? go list -deps tells", m.Name, len(wasm))
 		}
 	}
 }
