@@ -100,12 +100,10 @@ func (m *Meter) start(ctx context.Context, budget int64) {
 	}
 }
 
-// Stop ends a budget: what is left of it cannot be used by a call that was not announced by Start, and ctx is let go.
+// Stop ends a budget and lets ctx go: until the next Start nothing more is granted. What is left of the slice stays with the
+// guest, and counts towards the next budget: taking it back would make every short call begin with a refill.
 func (m *Meter) Stop() {
-	m.ctx, m.limit = nil, m.used()
-	if over := m.granted - m.limit; over > 0 && m.counter != nil {
-		m.add(-over)
-	}
+	m.ctx, m.limit = nil, m.granted
 }
 
 // add moves the counter: added to, never set, so that debt is carried.

@@ -206,13 +206,13 @@ func TestMeter(t *testing.T) {
 			t.Fatalf("40 of 41 units: %v", err)
 		}
 	}
-	// After Stop nothing runs.
+	// After Stop there is what is left of the slice, and no more.
 	g.meter.Start(nil, 1_000_000, time.Time{})
 	if err := count(1); err != nil {
 		t.Fatal(err)
 	}
 	g.meter.Stop()
-	if err := count(1); !errors.Is(err, ErrExhausted) {
+	if err := count(30); !errors.Is(err, ErrExhausted) {
 		t.Errorf("after Stop: %v", err)
 	}
 	// A limit of time from the first refill.
