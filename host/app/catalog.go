@@ -73,9 +73,9 @@ func newCatalog(host *plugin.Host, blobs *kv.Blobs, ceiling plugin.Limits) *cata
 
 // resolved is what a reference stands for.
 type resolved struct {
-	digest string
-	limits plugin.Limits
-	wasm   []byte // set for built-in plugins
+	digest  string
+	limits  plugin.Limits
+	builtin *plugins.Artifact // set for built-in plugins
 }
 
 // resolve finds a plugin by name or digest.
@@ -86,12 +86,12 @@ func (c *catalog) resolve(ref string) (resolved, error) {
 		return resolved{digest: s.Blob, limits: s.Limits.engine()}, nil
 	}
 	if a, ok := c.builtin[ref]; ok {
-		return resolved{digest: a.Digest, wasm: a.Wasm}, nil
+		return resolved{digest: a.Digest, builtin: &a}, nil
 	}
 	if strings.HasPrefix(ref, "sha256:") {
 		for _, a := range c.builtin {
 			if a.Digest == ref {
-				return resolved{digest: ref, wasm: a.Wasm}, nil
+				return resolved{digest: ref, builtin: &a}, nil
 			}
 		}
 		if _, err := schema.ParseDigest(ref); err != nil {
@@ -122,8 +122,8 @@ func (c *catalog) names() []string {
 
 // bytes reads the module; a digest that nobody uploaded is errs.NotFound.
 func (c *catalog) bytes(ctx context.Context, r resolved) ([]byte, error) {
-	if r.wasm != nil {
-		return r.wasm, nil
+	if r.builtin != nil {
+		return r.builtin.Wasm, nil
 	}
 	wasm, err := c.blobs.ReadAll(ctx, r.digest)
 	if err != nil {
@@ -171,11 +171,14 @@ func (c *catalog) allow(l plugin.Limits) error {
 	return nil
 }
 
-// inspect describes a plugin by name or digest.
+// inspect describes a plugin by name or digest. The built-in ones' descriptions are known without running them.
 func (c *catalog) inspect(ctx context.Context, ref string) (plugin.Info, error) {
 	r, err := c.resolve(ref)
 	if err != nil {
 		return plugin.Info{}, err
+	}
+	if b := r.builtin; b != nil {
+		return plugin.Info{Digest: b.Digest, Size: len(b.Wasm), Description: b.Description, Exports: b.Exports}, nil
 	}
 	wasm, err := c.bytes(ctx, r)
 	if err != nil {

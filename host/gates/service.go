@@ -98,10 +98,14 @@ func (s *Service) Check(ctx context.Context, name string, spec Spec) error {
 	return j.Close()
 }
 
-// Apply checks the gate and makes it, or replaces it. A gate that fails its check leaves the one before in force.
-func (s *Service) Apply(ctx context.Context, name string, spec Spec) error {
-	if err := s.Check(ctx, name, spec); err != nil {
+// Apply makes the gate, or replaces it, after validating the spec alone: it opens no plugin, so that a host starts quickly.
+// What Check would have found shows when the gate is used.
+func (s *Service) Apply(_ context.Context, name string, spec Spec) error {
+	if err := checkName(name); err != nil {
 		return err
+	}
+	if err := spec.Validate(); err != nil {
+		return errs.New(errs.KindOf(err), "gate %q: %w", name, err)
 	}
 	spec.Plugin.Parameters = slices.Clone(spec.Plugin.Parameters)
 	s.mu.Lock()

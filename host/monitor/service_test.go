@@ -203,9 +203,20 @@ func TestApply(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			for _, err := range []error{s.Check(t.Context(), c.monitor, spec(t, c.doc)), s.Apply(t.Context(), c.monitor, spec(t, c.doc))} {
-				if !errs.Is(err, c.kind) || !strings.Contains(err.Error(), c.text) {
-					t.Errorf("error %v, want %v with %q", err, c.kind, c.text)
+			if err := s.Check(t.Context(), c.monitor, spec(t, c.doc)); !errs.Is(err, c.kind) || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("error %v, want %v with %q", err, c.kind, c.text)
+			}
+			// Apply opens neither plugin nor data: what they refuse shows when the monitor runs.
+			err := s.Apply(t.Context(), c.monitor, spec(t, c.doc))
+			if wrong := c.name == "name" || spec(t, c.doc).Validate() != nil; wrong != (err != nil) {
+				t.Errorf("Apply: %v", err)
+			}
+			if err == nil {
+				if _, err := s.Run(t.Context(), c.monitor, monitor.Current{Dataset: "ref@1"}); !errs.Is(err, c.kind) {
+					t.Errorf("Run: %v, want %v", err, c.kind)
+				}
+				if err := s.Remove(t.Context(), c.monitor); err != nil {
+					t.Error(err)
 				}
 			}
 		})

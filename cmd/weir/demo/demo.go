@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -45,7 +46,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		if err != nil {
 			return err
 		}
-		o.Data = dir
+		o.Data = filepath.Join(dir, "data")
 		if !o.Keep {
 			defer os.RemoveAll(dir)
 		}
@@ -54,7 +55,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d := &demo{printer: newPrinter(o.Out), table: t, host: &host{binary: o.Binary, data: o.Data}, http: map[string]prediction{}, models: map[string]heldOutFigs{}}
+	d := &demo{printer: newPrinter(o.Out), table: t, host: &host{binary: o.Binary, data: o.Data, log: o.Data + ".log", detached: o.Keep}, http: map[string]prediction{}, models: map[string]heldOutFigs{}}
 	fmt.Fprintf(o.Out, "weir demo: the breast-cancer Wisconsin table (%d rows × %d measurements), %d CPUs, data in %s\n", len(t.rows), len(t.columns), runtime.NumCPU(), o.Data)
 	if err := d.start(ctx); err != nil {
 		return err
@@ -100,14 +101,14 @@ func (d *demo) start(ctx context.Context) error {
 
 func (d *demo) tryOut(w io.Writer) {
 	fmt.Fprintf(w, `
-The host is still running (pid %d, data in %s). Try:
-  curl -s http://%[3]s/models/breast-cancer/predict -d '{"features":[%s]}'
+The host is still running (pid %d, data in %s, log beside it in %[4]s). Try:
+  curl -s http://%[3]s/models/breast-cancer/predict -d '{"features":[%[5]s]}'
   curl -s http://%[3]s/fn/standardize -d '{"rows":[…]}'
   curl -s http://%[3]s/api/v1/resources
   curl -s http://%[3]s/metrics | grep weir_
   open   http://%[3]s/docs
 Stop it with: kill %[1]d
-`, d.host.cmd.Process.Pid, d.host.data, d.host.HTTP, jsonFloats(d.table.test[0].features))
+`, d.host.cmd.Process.Pid, d.host.data, d.host.HTTP, d.host.log, jsonFloats(d.table.test[0].features))
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -27,34 +25,30 @@ type host struct {
 
 	HTTP, GRPC string        // addresses
 	Ready      time.Duration // from start to the ready line
-	log        *lockedBuffer
+	log        string        // file; a pipe would break when the demo ends before the host
+	detached   bool          // outlives the demo
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// tail is the last n bytes.
-func (l *lockedBuffer) tail(n int) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.b.String()
-	return s[max(0, len(s)-n):]
+// tail is the last n bytes of the process's log.
+func (h *host) tail(n int) string {
+	raw, _ := os.ReadFile(h.log) // an unreadable log has nothing to say
+	return string(raw[max(0, len(raw)-n):])
 }
 
 // start runs `weir up` on the data folder and waits for its ready line.
 func (h *host) start(ctx context.Context) error {
-	h.log = &lockedBuffer{}
+	log, err := os.OpenFile(h.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
 	h.cmd = exec.Command(h.binary, "up", "--data", h.data, "--http", h.addr(h.HTTP), "--grpc", h.addr(h.GRPC))
-	h.cmd.Stderr = h.log
-	h.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // no orphan when the demo itself is killed
+	h.cmd.Stderr = log
+	if h.detached {
+		h.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // the terminal's Ctrl-C is not for it
+	} else {
+		h.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // no orphan when the demo itself is killed
+	}
 	out, err := h.cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -85,11 +79,11 @@ func (h *host) start(ctx context.Context) error {
 		h.HTTP, h.GRPC = ready.HTTP, ready.GRPC
 		return nil
 	case <-h.exited:
-		return fmt.Errorf("weir up ended before it was ready: %v\n%s", h.err, h.log.tail(2000))
+		return fmt.Errorf("weir up ended before it was ready: %v\n%s", h.err, h.tail(2000))
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), h.kill())
 	case <-time.After(20 * time.Second):
-		return errors.Join(fmt.Errorf("weir up was not ready after 20 s\n%s", h.log.tail(2000)), h.kill())
+		return errors.Join(fmt.Errorf("weir up was not ready after 20 s\n%s", h.tail(2000)), h.kill())
 	}
 }
 
