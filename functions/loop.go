@@ -133,7 +133,7 @@ func (r *runner) batch(ctx context.Context, events []Event) {
 		r.note(err)
 		if !r.pause(ctx, try) {
 			for _, e := range fresh {
-				e.Nak(0)
+				_ = e.Nak(0) // lost: the message is delivered again after its ack wait
 			}
 			return
 		}
@@ -153,7 +153,7 @@ func (r *runner) batch(ctx context.Context, events []Event) {
 	if err != nil {
 		r.log.Warn("batch not committed; its events will be delivered again", "events", len(done), "error", err)
 		for _, o := range done {
-			o.Input.Nak(0)
+			_ = o.Input.Nak(0) // lost: the message is delivered again after its ack wait
 		}
 		return
 	}
@@ -162,10 +162,10 @@ func (r *runner) batch(ctx context.Context, events []Event) {
 		if o.Dead != nil {
 			dead++
 		}
-		o.Input.AckAsync()
+		_ = o.Input.AckAsync() // lost: the message is delivered again after its ack wait
 	}
 	for _, f := range again {
-		f.event.Nak(r.delay(f.event.Attempt))
+		_ = f.event.Nak(r.delay(f.event.Attempt)) // lost: the message is delivered again after its ack wait
 	}
 	r.meters.batchTime.Observe(time.Since(started).Seconds())
 	duplicates += len(events) - len(fresh)
@@ -196,7 +196,7 @@ func (r *runner) dropProcessed(ctx context.Context, events []Event) ([]Event, er
 		if e.Attempt > 1 {
 			i++
 			if have[i-1] {
-				e.AckAsync()
+				_ = e.AckAsync() // lost: the message is delivered again after its ack wait
 				continue
 			}
 		}
@@ -218,7 +218,7 @@ func (r *runner) keepAlive(events []Event) func() {
 				return
 			case <-t.C:
 				for _, e := range events {
-					e.InProgress()
+					_ = e.InProgress() // lost: the message is delivered again after its ack wait
 				}
 			}
 		}

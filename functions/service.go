@@ -3,6 +3,7 @@ package functions
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -143,7 +144,7 @@ func (s *Service) Apply(ctx context.Context, name string, spec Spec) error {
 	f := &function{name: name, spec: spec, raw: raw, steps: st}
 	if spec.Event != nil {
 		if f.feed, err = s.o.Events.Open(ctx, binding(name, spec)); err != nil {
-			st.close()
+			err = errors.Join(err, st.close())
 			return errs.New(errs.KindOf(err), "function %q: %w", name, err)
 		}
 	}

@@ -48,7 +48,7 @@ func openSteps(ctx context.Context, plugins Plugins, predictor Predictor, spec S
 	}
 	defer func() {
 		if err != nil {
-			s.plugin.Close()
+			_ = s.plugin.Close() // the error at hand says more
 		}
 	}()
 	worlds := s.plugin.Description().Worlds

@@ -2,6 +2,7 @@ package kv
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -197,7 +198,6 @@ func (c *committer) execute(group []*write) {
 func (c *committer) together(group []*write) {
 	c.load(group)
 	var ready []*write
-	var seqs [][]uint64 // per write and record, the sequence to demand
 	var msgs []*nats.Msg
 	for _, w := range group {
 		demand, bad := c.demands(w)
@@ -214,7 +214,7 @@ func (c *committer) together(group []*write) {
 				continue
 			}
 		}
-		ready, seqs = append(ready, w), append(seqs, demand)
+		ready = append(ready, w)
 		for i := range w.records {
 			msgs = append(msgs, c.wire.message(&w.records[i], demand[i]))
 		}
@@ -310,8 +310,8 @@ func (c *committer) alone(w *write) {
 			return
 		}
 		c.forget(w)
-		api, isRefusal := err.(*apiError)
-		if !isRefusal {
+		var api *apiError
+		if !errors.As(err, &api) {
 			c.answer(w, 0, err)
 			return
 		}
@@ -374,6 +374,6 @@ func (c *committer) refusal(w *write, api *apiError) error {
 }
 
 func refused(err error) bool {
-	_, ok := err.(*apiError)
-	return ok
+	var api *apiError
+	return errors.As(err, &api)
 }

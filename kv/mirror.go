@@ -105,9 +105,7 @@ func (m *Mirror) run(at uint64) {
 			initial = false
 			m.advance(max(at, m.seq.Load()))
 			if m.changes != nil {
-				for _, v := range m.List("") {
-					m.changes.initial = append(m.changes.initial, v)
-				}
+				m.changes.initial = append(m.changes.initial, m.List("")...)
 			}
 			close(m.loaded)
 			continue

@@ -87,29 +87,39 @@ func connect(srv *server.Server, name string, log *slog.Logger) (*nats.Conn, err
 	return nc, nil
 }
 
+const serverSays = "the embedded NATS server says"
+
 // serverLog carries the server's log to slog: notices are details to weir.
 type serverLog struct {
 	log   *slog.Logger
 	fatal chan<- string
 }
 
-func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l *serverLog) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l *serverLog) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l *serverLog) Errorf(format string, v ...any)  { l.log.Warn(fmt.Sprintf(format, v...)) }
+func (l *serverLog) Noticef(format string, v ...any) {
+	l.log.Debug(serverSays, "text", fmt.Sprintf(format, v...))
+}
+func (l *serverLog) Debugf(format string, v ...any) {
+	l.log.Debug(serverSays, "text", fmt.Sprintf(format, v...))
+}
+func (l *serverLog) Tracef(format string, v ...any) {
+	l.log.Debug(serverSays, "text", fmt.Sprintf(format, v...))
+}
+func (l *serverLog) Errorf(format string, v ...any) {
+	l.log.Warn(serverSays, "text", fmt.Sprintf(format, v...))
+}
 func (l *serverLog) Warnf(format string, v ...any) {
 	msg := fmt.Sprintf(format, v...)
 	if strings.HasPrefix(msg, "Maximum payloads over") { // our own choice, see MaxValue
-		l.log.Debug(msg)
+		l.log.Debug(serverSays, "text", msg)
 		return
 	}
-	l.log.Warn(msg)
+	l.log.Warn(serverSays, "text", msg)
 }
 
 // Fatalf keeps the reason for Open; the server's own logger would end the process here.
 func (l *serverLog) Fatalf(format string, v ...any) {
 	msg := fmt.Sprintf(format, v...)
-	l.log.Error(msg)
+	l.log.Error(serverSays, "text", msg)
 	select {
 	case l.fatal <- msg:
 	default:

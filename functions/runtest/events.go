@@ -135,12 +135,12 @@ func redelivery(t *testing.T, h Harness) {
 	f := openFeed(t, h, bound)
 	publish(t, h, 2)
 	first := fetch(t, f, 2)
-	first[1].AckAsync()
+	_ = first[1].AckAsync() // what it did shows below
 	again := fetch(t, f, 1)
 	if again[0].Sequence != first[0].Sequence || again[0].Attempt != 2 {
 		t.Errorf("redelivered sequence %d attempt %d, want %d and 2", again[0].Sequence, again[0].Attempt, first[0].Sequence)
 	}
-	again[0].Nak(0)
+	_ = again[0].Nak(0) // what it did shows below
 	if e := fetch(t, f, 1)[0]; e.Attempt != 3 {
 		t.Errorf("after a nak the attempt is %d, want 3", e.Attempt)
 	}
@@ -154,7 +154,7 @@ func inProgress(t *testing.T, h Harness) {
 	e := fetch(t, f, 1)[0]
 	until := time.Now().Add(patient.AckWait * 3 / 2)
 	for time.Now().Before(until) {
-		e.InProgress()
+		_ = e.InProgress() // what it did shows below
 		more, err := f.Fetch(t.Context(), 1, patient.AckWait/10)
 		if err != nil || len(more) > 0 {
 			t.Fatalf("delivered %d events while in progress, %v", len(more), err)
@@ -169,7 +169,7 @@ func reopened(t *testing.T, h Harness) {
 	if err := f.Commit(t.Context(), []functions.Outcome{result(es[0])}); err != nil {
 		t.Fatal(err)
 	}
-	es[1].Nak(0)
+	_ = es[1].Nak(0) // what it did shows below
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func letters(t *testing.T, h Harness) {
 		t.Fatal(err)
 	}
 	for _, e := range es {
-		e.AckAsync()
+		_ = e.AckAsync() // what it did shows below
 	}
 	ls, err := f.DeadLetters(t.Context(), 0, 10)
 	if err != nil || len(ls) != 2 {
@@ -247,7 +247,7 @@ func bareLetter(t *testing.T, h Harness) {
 	if err := f.Commit(t.Context(), []functions.Outcome{dead(e, true)}); err != nil {
 		t.Fatal(err)
 	}
-	e.AckAsync()
+	_ = e.AckAsync() // what it did shows below
 	ls, err := f.DeadLetters(t.Context(), 0, 10)
 	if err != nil || len(ls) != 1 || !ls[0].Bare || len(ls[0].Data) != 0 || len(ls[0].Header) != 0 {
 		t.Fatalf("DeadLetters: %+v, %v", ls, err)
@@ -285,8 +285,8 @@ func position(t *testing.T, h Harness) {
 	f := openFeed(t, h, bound)
 	publish(t, h, 4)
 	es := fetch(t, f, 3)
-	es[0].AckAsync()
-	es[2].AckAsync()
+	_ = es[0].AckAsync() // what it did shows below
+	_ = es[2].AckAsync() // what it did shows below
 	want := functions.FeedInfo{AckFloor: 1, Pending: 1, AckPending: 1}
 	var got functions.FeedInfo
 	for range 200 {

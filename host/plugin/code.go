@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -219,7 +220,8 @@ func (c *code) learn(ctx context.Context, in *instance) (abi.Description, error)
 
 // blame counts a fault and names the plugin in it.
 func (h *Host) blame(c *code, err error) error {
-	if f, ok := err.(*fault); ok {
+	var f *fault
+	if errors.As(err, &f) {
 		h.metrics.trapped(f.cause)
 		h.log.Debug("plugin instance thrown away", "plugin", c.name(), "digest", c.digest, "cause", string(f.cause), "error", f.text)
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/tetratelabs/wazero"
+
+	"github.com/weir-ml/weir/host/plugin/fuel"
 )
 
 // diskCache guards wazero's directory of machine code. wazero trusts what it finds there (its own checksum leaves out the
@@ -24,8 +26,8 @@ type diskCache struct {
 
 const sealSuffix = ".seal"
 
-// rewrittenSuffix ends the names of rewritten modules. Its number changes with what the rewriting does.
-const rewrittenSuffix = ".fuel2.wasm"
+// rewrittenSuffix ends the names of rewritten modules. Its number is the rewriting's: code of another version is not loaded.
+var rewrittenSuffix = fmt.Sprintf(".fuel-v%d.wasm", fuel.Version)
 
 func openDiskCache(dir string) (*diskCache, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/weir-ml/weir/host/errs"
+	"github.com/weir-ml/weir/host/plugin/fuel"
 )
 
 // cause says why an instance was thrown away; a closed set, for the metrics' label.
@@ -48,14 +49,14 @@ func isFault(err error) bool {
 
 // trapFault makes a fault of wazero's error of a call under limits, on behalf of ctx.
 func trapFault(ctx context.Context, err error, mem *linear, l Limits) *fault {
-	var halt *haltError
 	var exit *sys.ExitError
 	var abort *abortError
 	switch text := firstLine(err.Error()); {
-	case errors.As(err, &halt):
-		if halt.ctx != nil {
-			kind := errs.KindOf(halt.ctx)
-			return &fault{kind, causeCancelled, "the caller gave up: " + halt.ctx.Error(), halt.ctx}
+	case errors.Is(err, fuel.ErrExhausted):
+		return faultf(errs.Exhausted, causeTimeout, "its fuel is used up")
+	case errors.Is(err, fuel.ErrDeadline):
+		if cause := ctx.Err(); cause != nil {
+			return &fault{errs.KindOf(cause), causeCancelled, "the caller gave up: " + cause.Error(), cause}
 		}
 		return faultf(errs.Timeout, causeTimeout, "stopped after its time limit of %s", l.Timeout)
 	case errors.As(err, &abort):

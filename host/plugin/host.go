@@ -272,7 +272,7 @@ func (h *Host) Open(ctx context.Context, wasm []byte, params json.RawMessage, li
 	h.mu.Unlock()
 	pl := &Plugin{pool: p}
 	if err := p.prepare(ctx); err != nil {
-		pl.Close()
+		_ = pl.Close() // never fails
 		return nil, err
 	}
 	pl.desc = c.described()

@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/weir-ml/weir/host/errs"
+	"github.com/weir-ml/weir/host/plugin/fuel"
 	"github.com/weir-ml/weir/sdk/abi"
 )
 
@@ -76,8 +77,8 @@ func (c *code) start(ctx context.Context, l Limits, log *guestLog) (*instance, e
 	if err != nil {
 		return nil, err
 	}
-	in := &instance{code: c, compiled: m, limits: l, mem: &linear{limit: uint64(l.MemoryBytes)}, meter: &meter{limit: l.Timeout}}
-	in.ctx = context.WithValue(context.Background(), meterKey{}, in.meter)
+	in := &instance{code: c, compiled: m, limits: l, mem: &linear{limit: uint64(l.MemoryBytes)}, meter: &meter{fuel.NewMeter(0), l.Timeout}}
+	in.ctx = in.meter.Context(context.Background())
 	if err := in.boot(ctx, h.runtime, log); err != nil {
 		in.shut()
 		return nil, h.blame(c, err)
@@ -95,6 +96,9 @@ func (in *instance) boot(ctx context.Context, rt wazero.Runtime, log *guestLog) 
 	}
 	err := in.guarded(ctx, func(ctx context.Context) (err error) {
 		in.mod, err = rt.InstantiateModule(experimental.WithMemoryAllocator(ctx, alloc), in.compiled, cfg)
+		if err == nil {
+			err = in.meter.Attach(in.mod)
+		}
 		return err
 	})
 	if err != nil {

@@ -61,8 +61,7 @@ func (p *pool) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.release(in, nil)
-	return nil
+	return p.release(in, nil)
 }
 
 // acquire lends an instance. When all are busy it waits for ctx, and without a deadline there for the time limit of a call.

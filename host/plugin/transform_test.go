@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"strings"
@@ -250,7 +251,7 @@ func TestChunkIsAView(t *testing.T) {
 		}
 		return own
 	})
-	if err != own || p.Stats().Traps != 0 {
+	if !errors.Is(err, own) || p.Stats().Traps != 0 {
 		t.Fatalf("%v, %+v", err, p.Stats())
 	}
 	big, _ := floats(abi.MaxRows+1, 3)

@@ -182,7 +182,7 @@ func TestInvokeReturnsTheFunctionsOwnFailure(t *testing.T) {
 
 // Whatever the numbers, the body is JSON that reads back to the same bits.
 func FuzzFeatures(f *testing.F) {
-	f.Add(0.1, -0.0, math.MaxFloat64)
+	f.Add(0.1, math.Copysign(0, -1), math.MaxFloat64)
 	f.Add(math.Inf(1), math.NaN(), 5e-324)
 	f.Fuzz(func(t *testing.T, a, b, c float64) {
 		var doc struct{ Features [][]any }

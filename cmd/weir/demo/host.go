@@ -79,7 +79,7 @@ func (h *host) start(ctx context.Context) error {
 		h.HTTP, h.GRPC = ready.HTTP, ready.GRPC
 		return nil
 	case <-h.exited:
-		return fmt.Errorf("weir up ended before it was ready: %v\n%s", h.err, h.tail(2000))
+		return fmt.Errorf("weir up ended before it was ready (%w)\n%s", h.err, h.tail(2000))
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), h.kill())
 	case <-time.After(20 * time.Second):

@@ -100,8 +100,11 @@ func parsePrediction(a client.Prediction) (p prediction, err error) {
 	if err = json.Unmarshal(a.Predictions, &labels); err == nil {
 		err = json.Unmarshal(a.Outputs["probabilities"], &probs)
 	}
-	if err != nil || len(labels) != 1 || len(probs) != 1 || len(probs[0]) != 2 {
-		return p, fmt.Errorf("unexpected answer %s %s: %v", a.Predictions, a.Outputs, err)
+	if err != nil {
+		return p, fmt.Errorf("unexpected answer %s %s: %w", a.Predictions, a.Outputs, err)
+	}
+	if len(labels) != 1 || len(probs) != 1 || len(probs[0]) != 2 {
+		return p, fmt.Errorf("unexpected answer %s %s", a.Predictions, a.Outputs)
 	}
 	return prediction{labels[0], probs[0]}, nil
 }

@@ -102,7 +102,7 @@ func TestHealthAndReflection(t *testing.T) {
 	if err := st.CloseSend(); err != nil {
 		t.Error(err)
 	}
-	if _, err := st.Recv(); err != io.EOF {
+	if _, err := st.Recv(); !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
 }

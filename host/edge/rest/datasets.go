@@ -103,7 +103,7 @@ func (a *api) serverFile(path string) (io.ReadCloser, error) {
 		return nil, errs.New(errs.NotFound, "query path: %q cannot be read below the data root: %w", path, errors.Unwrap(err))
 	}
 	if i, err := f.Stat(); err != nil || !i.Mode().IsRegular() {
-		f.Close()
+		_ = f.Close() // it was only read
 		return nil, errs.New(errs.Invalid, "query path: %q is not a file", path)
 	}
 	return f, nil

@@ -96,7 +96,7 @@ func BenchmarkKernels(b *testing.B) {
 				return func() {
 					for range repeat {
 						if m != nil {
-							m.Start(nil, MaxBudget, time.Time{})
+							m.Start(context.Background(), MaxBudget, time.Time{})
 						}
 						stack[0] = kernelSize[name]
 						if err := f.CallWithStack(ctx, stack); err != nil {
@@ -125,7 +125,7 @@ type plug struct {
 
 func (p *plug) run() error {
 	if p.meter != nil {
-		p.meter.Start(nil, MaxBudget, time.Time{})
+		p.meter.Start(context.Background(), MaxBudget, time.Time{})
 	}
 	copy(p.stack, p.args)
 	if err := p.entry.CallWithStack(p.ctx, p.stack); err != nil {
@@ -179,7 +179,7 @@ func openPlug(tb testing.TB, rt wazero.Runtime, wasm []byte, fuelled bool, c plu
 		wasm = rewritten(tb, wasm)
 		p.meter = NewMeter(0)
 		p.ctx = p.meter.Context(p.ctx)
-		p.meter.Start(nil, MaxBudget, time.Time{})
+		p.meter.Start(context.Background(), MaxBudget, time.Time{})
 	}
 	var err error
 	if p.mod, err = rt.InstantiateWithConfig(p.ctx, wasm, wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize")); err != nil {
@@ -308,7 +308,7 @@ func BenchmarkDeadline(b *testing.B) {
 				m := NewMeter(0)
 				ctx := m.Context(context.Background())
 				deadline := time.Now().Add(2 * time.Millisecond)
-				m.Start(nil, MaxBudget, deadline)
+				m.Start(context.Background(), MaxBudget, deadline)
 				mod, err := rt.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName(""))
 				if err != nil {
 					b.Fatal(err)

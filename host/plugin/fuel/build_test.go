@@ -184,7 +184,7 @@ func instantiate(tb testing.TB, rt wazero.Runtime, wasm []byte, m *Meter, ctx co
 
 // call calls an export under a budget and answers what it burned.
 func (g *guest) call(name string, budget int64, args ...uint64) ([]uint64, int64, error) {
-	g.meter.Start(nil, budget, time.Time{})
+	g.meter.Start(context.Background(), budget, time.Time{})
 	out, err := g.ExportedFunction(name).Call(g.ctx, args...)
 	return out, g.meter.Used(), err
 }

@@ -136,7 +136,7 @@ func sameBehaviour(t *testing.T, wasm []byte) (n sameCounts) {
 	burn := func(name string, args []uint64, slice, budget int64) runResult {
 		m := NewMeter(slice)
 		ctx := m.Context(ctx)
-		m.Start(nil, budget, time.Time{})
+		m.Start(context.Background(), budget, time.Time{})
 		mod, err := rt.InstantiateModule(ctx, fuelled, wazero.NewModuleConfig().WithName(""))
 		if err != nil {
 			t.Fatal(err)
@@ -145,7 +145,7 @@ func sameBehaviour(t *testing.T, wasm []byte) (n sameCounts) {
 		if err := m.Attach(mod); err != nil {
 			t.Fatal(err)
 		}
-		m.Start(nil, budget, time.Time{})
+		m.Start(context.Background(), budget, time.Time{})
 		v, err := mod.ExportedFunction(name).Call(ctx, args...)
 		return runResult{v, err, m.Used(), stateOf(mod)}
 	}

@@ -124,7 +124,7 @@ func (s *specRun) run(path, spectest string, features api.CoreFeatures) {
 	}
 	s.meter = NewMeter(100) // so that the way through refill is taken often
 	s.ctx = s.meter.Context(context.Background())
-	s.meter.Start(nil, MaxBudget, time.Time{})
+	s.meter.Start(context.Background(), MaxBudget, time.Time{})
 	s.named = map[string][2]api.Module{}
 	for i := range s.rts {
 		if i == 1 {
