@@ -31,6 +31,7 @@ type batcher struct {
 	queue    []*request
 	rows     int // in the queue
 	timer    *time.Timer
+	sleeping bool // a goroutine sleeps a short wait
 	workers  sync.WaitGroup
 	buffers  sync.Pool // *[]byte
 }
@@ -173,7 +174,25 @@ func (b *batcher) dispatch() {
 }
 
 // arm makes dispatch run again when the queue's head has waited long enough. b.mu is held.
+//
+// Go's timers are a millisecond late when the process is otherwise idle (its poller waits in whole milliseconds), which would
+// make short delays several times as long; those are slept by a thread instead.
 func (b *batcher) arm(wait time.Duration) {
+	if wait < shortWait {
+		if !b.sleeping { // one who sleeps already wakes up earlier, and arms again if need be
+			b.sleeping = true
+			b.workers.Add(1)
+			go func() {
+				defer b.workers.Done()
+				pause(wait)
+				b.mu.Lock()
+				b.sleeping = false
+				b.dispatch()
+				b.mu.Unlock()
+			}()
+		}
+		return
+	}
 	if b.timer == nil {
 		b.timer = time.AfterFunc(wait, func() {
 			b.mu.Lock()
