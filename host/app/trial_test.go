@@ -9,7 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	breastcancer "github.com/weir-ml/weir/examples/breast-cancer"
+	"github.com/weir-ml/weir/host/edge/httpd/httpdtest"
 	"github.com/weir-ml/weir/host/errs"
 )
 
@@ -26,7 +29,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m, httpdtest.Leaks()...)
 }
 
 func TestModelTrial(t *testing.T) {
