@@ -104,6 +104,8 @@ func hint(err error) string {
 		return "mend what is named above; `weir config reference` lists the configuration"
 	case errs.Conflict:
 		return "stop the other process, or choose another folder with --data"
+	case errs.Unavailable, errs.NotFound:
+		return "what is in the way is named above: mend it, or name another, then run the command again"
 	}
 	return "run with --help to see what the command takes"
 }
