@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -253,14 +253,7 @@ func (s *Service) Names() []string {
 	return s.names()
 }
 
-func (s *Service) names() []string {
-	names := make([]string, 0, len(s.byName))
-	for n := range s.byName {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
+func (s *Service) names() []string { return slices.Sorted(maps.Keys(s.byName)) }
 
 // acquire finds a function and holds it open until calls.Done.
 func (s *Service) acquire(name string) (*function, error) {
@@ -275,13 +268,7 @@ func (s *Service) acquire(name string) (*function, error) {
 }
 
 // unknown wants the lock held.
-func (s *Service) unknown(name string) error {
-	known := "there are none; apply one of kind Function"
-	if names := s.names(); len(names) > 0 {
-		known = "known functions: " + strings.Join(names, ", ")
-	}
-	return errs.New(errs.NotFound, "function %q not found (%s)", name, known)
-}
+func (s *Service) unknown(name string) error { return errs.Unknown("function", name, s.names()) }
 
 func (s *Service) acquireFeed(name string) (*function, error) {
 	f, err := s.acquire(name)

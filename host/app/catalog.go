@@ -99,7 +99,7 @@ func (c *catalog) resolve(ref string) (resolved, error) {
 		}
 		return resolved{digest: ref}, nil
 	}
-	return resolved{}, errs.New(errs.NotFound, "plugin %q does not exist; known: %s. Push it with `weir plugin push`", ref, strings.Join(c.namesLocked(), ", "))
+	return resolved{}, errs.Unknown("plugin", ref, c.namesLocked())
 }
 
 func (c *catalog) namesLocked() []string {

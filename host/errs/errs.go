@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // Kind says what a caller can do about an error. The zero value is Internal.
@@ -68,6 +70,21 @@ func (e *Error) Unwrap() error { return e.cause }
 func New(k Kind, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Kind: k, msg: err.Error(), cause: errors.Unwrap(err)}
+}
+
+// Unknown is a NotFound that lists what there is, so that a misspelt name is seen at once. noun is singular ("gate");
+// known may come in any order and is not changed.
+func Unknown(noun, name string, known []string) error {
+	if len(known) == 0 {
+		return New(NotFound, "%s %q not found: there are none", noun, name)
+	}
+	known = slices.Sorted(slices.Values(known))
+	more := ""
+	if len(known) > 20 {
+		more = fmt.Sprintf(" and %d more", len(known)-20)
+		known = known[:20]
+	}
+	return New(NotFound, "%s %q not found; known %ss: %s%s", noun, name, noun, strings.Join(known, ", "), more)
 }
 
 // With gives err the kind k and keeps its text and chain. With(k, nil) is nil.

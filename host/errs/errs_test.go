@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 )
 
@@ -50,5 +51,19 @@ func TestKindNamesRoundTrip(t *testing.T) {
 		if ParseKind(k.String()) != k {
 			t.Errorf("%v does not round-trip", k)
 		}
+	}
+}
+
+func TestUnknownListsWhatThereIs(t *testing.T) {
+	if got := Unknown("gate", "x", nil).Error(); got != `gate "x" not found: there are none` {
+		t.Error(got)
+	}
+	known := []string{"b", "a"}
+	err := Unknown("gate", "x", known)
+	if got := err.Error(); got != `gate "x" not found; known gates: a, b` || !Is(err, NotFound) || known[0] != "b" {
+		t.Error(got, known)
+	}
+	if got := Unknown("gate", "x", make([]string, 23)).Error(); !strings.HasSuffix(got, " and 3 more") {
+		t.Error(got)
 	}
 }

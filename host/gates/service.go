@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -132,23 +133,10 @@ func (s *Service) Names() []string {
 	return s.names()
 }
 
-func (s *Service) names() []string {
-	names := make([]string, 0, len(s.gates))
-	for n := range s.gates {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
+func (s *Service) names() []string { return slices.Sorted(maps.Keys(s.gates)) }
 
 // unknown wants the lock held.
-func (s *Service) unknown(name string) error {
-	known := "there are none; apply one of kind Gate"
-	if names := s.names(); len(names) > 0 {
-		known = "known gates: " + strings.Join(names, ", ")
-	}
-	return errs.New(errs.NotFound, "gate %q not found (%s)", name, known)
-}
+func (s *Service) unknown(name string) error { return errs.Unknown("gate", name, s.names()) }
 
 // Evaluate asks the gate about e, stores the decision and returns it. The plugin is opened anew each time, so that a gate
 // always judges with the version of its plugin that is current.

@@ -3,8 +3,8 @@ package monitor
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -129,14 +129,7 @@ func (s *Service) Names() []string {
 	return s.names()
 }
 
-func (s *Service) names() []string {
-	names := make([]string, 0, len(s.byName))
-	for n := range s.byName {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
+func (s *Service) names() []string { return slices.Sorted(maps.Keys(s.byName)) }
 
 func (s *Service) spec(name string) (Spec, error) {
 	s.mu.RLock()
@@ -149,13 +142,7 @@ func (s *Service) spec(name string) (Spec, error) {
 }
 
 // unknown wants the lock held.
-func (s *Service) unknown(name string) error {
-	known := "there are none; apply one of kind Monitor"
-	if names := s.names(); len(names) > 0 {
-		known = "known monitors: " + strings.Join(names, ", ")
-	}
-	return errs.New(errs.NotFound, "monitor %q not found (%s)", name, known)
-}
+func (s *Service) unknown(name string) error { return errs.Unknown("monitor", name, s.names()) }
 
 // Status describes a monitor now.
 type Status struct {
