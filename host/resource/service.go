@@ -32,8 +32,8 @@ type Result struct {
 	Action   Action        `json:"action"`
 	Changes  []FieldChange `json:"changes,omitempty"`
 	Revision uint64        `json:"revision,omitempty"`
-	// State is "ready", "failed" (stored, but its room could not make it so: Reason says why; it is tried again at the next
-	// apply and start) or "" for a dry run.
+	// State is "ready", "failed" (it was stored before, and its room cannot make it so now: Reason says why; it is tried again
+	// at the next apply and start) or "" for a dry run.
 	State  string `json:"state,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
@@ -58,7 +58,7 @@ type Service struct {
 
 type entry struct {
 	parsed
-	failure string // why the room could not make it so; empty: it could
+	failure error // why the room could not make it so; nil: it could
 }
 
 // New makes a service over store that knows the given kinds. Call Start before anything else.
@@ -96,7 +96,8 @@ func (s *Service) Start(ctx context.Context) error {
 }
 
 // Apply makes the manifest so: parse, validate, resolve references, dry-run each controller, commit everything at once, then
-// tell the rooms. An object that would not change is not written. An error means that nothing was stored.
+// tell the rooms. An object that would not change is not written. An error means that nothing has changed; only when taking
+// a refused file back fails as well does it say that the file is stored.
 func (s *Service) Apply(ctx context.Context, manifest []byte, o ApplyOptions) ([]Result, error) {
 	list, err := s.parse(manifest)
 	if err != nil {
@@ -141,8 +142,8 @@ func (s *Service) Apply(ctx context.Context, manifest []byte, o ApplyOptions) ([
 		}
 		results[i] = r
 	}
-	// Dry runs come after all references are known to resolve; what refers to an object of the same file is checked by its
-	// room when that object is there, and the room's failure then shows as the object's state.
+	// Dry runs come after all references are known to resolve. What refers to an object of the same file cannot be tried
+	// before that object is there: if its room refuses it then, the whole file is taken back.
 	for _, i := range changed {
 		p := list[i]
 		if s.refersTo(p, inFile) {
@@ -166,20 +167,67 @@ func (s *Service) Apply(ctx context.Context, manifest []byte, o ApplyOptions) ([
 	}
 	// The objects are durable now: the client going away must not leave them half enacted.
 	ctx = context.WithoutCancel(ctx)
-	touched := map[Ref]bool{}
+	touched, before := map[Ref]bool{}, map[Ref]entry{}
+	for _, p := range list {
+		if old, exists := s.get(p.Ref()); exists {
+			before[p.Ref()] = old
+		}
+	}
 	for i, p := range list {
-		old, exists := s.get(p.Ref())
-		if results[i].Action != Unchanged || !exists || old.failure != "" {
-			s.enact(ctx, p)
-			touched[p.Ref()] = true
+		if results[i].Action == Unchanged && before[p.Ref()].failure == nil {
+			continue
+		}
+		s.enact(ctx, p)
+		touched[p.Ref()] = true
+		if e, _ := s.get(p.Ref()); e.failure != nil && results[i].Action != Unchanged {
+			return nil, s.takeBack(ctx, list, changed, before, e)
 		}
 	}
 	s.enactDependents(ctx, touched)
 	for i, p := range list {
 		e, _ := s.get(p.Ref())
-		results[i].State, results[i].Reason = e.state(), e.failure
+		results[i].State, results[i].Reason = e.state(), e.reason()
 	}
 	return results, nil
+}
+
+// takeBack undoes a file that is stored but that a room refused: objects that were there come back as they were, new ones
+// go. It returns the room's error. A crash on the way leaves the file stored, with the refused object marked failed.
+func (s *Service) takeBack(ctx context.Context, list []parsed, changed []int, before map[Ref]entry, refused entry) error {
+	cause := fmt.Errorf("%s %q: %w", refused.Kind, refused.Metadata.Name, refused.failure)
+	changes := make([]Change, len(changed))
+	for n, i := range changed {
+		changes[n] = Change{Object: list[i].Object, Remove: true, Revision: list[i].Revision}
+		if old, ok := before[list[i].Ref()]; ok {
+			changes[n].Object, changes[n].Remove = old.Object, false
+		}
+	}
+	revs, err := s.store.Commit(ctx, changes)
+	if err != nil {
+		return fmt.Errorf("%w; the file is stored all the same, because taking it back failed: %w", cause, err)
+	}
+	for n := len(changed) - 1; n >= 0; n-- { // what refers goes before what it refers to
+		p := list[changed[n]]
+		if !changes[n].Remove {
+			continue
+		}
+		s.mu.Lock()
+		delete(s.objects, p.Ref())
+		s.mu.Unlock()
+		if err := p.kind.remove(ctx, p.Metadata.Name); err != nil && !errs.Is(err, errs.NotFound) {
+			s.log.Warn("a resource that was taken back did not let go", "kind", p.Kind, "name", p.Metadata.Name, "error", err)
+		}
+	}
+	restored := map[Ref]bool{}
+	for n, i := range changed {
+		if old, ok := before[list[i].Ref()]; ok {
+			old.Revision = revs[n]
+			s.enact(ctx, old.parsed)
+			restored[old.Ref()] = true
+		}
+	}
+	s.enactDependents(ctx, restored)
+	return cause
 }
 
 func anyMap(m map[string]string) any {
@@ -194,17 +242,24 @@ func anyMap(m map[string]string) any {
 }
 
 func (e entry) state() string {
-	if e.failure != "" {
+	if e.failure != nil {
 		return "failed"
 	}
 	return "ready"
+}
+
+func (e entry) reason() string {
+	if e.failure != nil {
+		return e.failure.Error()
+	}
+	return ""
 }
 
 // enact tells the room and remembers the object with the outcome.
 func (s *Service) enact(ctx context.Context, p parsed) {
 	e := entry{parsed: p}
 	if err := p.kind.apply(ctx, p.Metadata.Name, p.spec); err != nil {
-		e.failure = err.Error()
+		e.failure = err
 		s.log.Warn("resource is stored but not ready", "kind", p.Kind, "name", p.Metadata.Name, "error", err)
 	}
 	s.mu.Lock()
@@ -297,7 +352,7 @@ type status struct {
 
 func (s *Service) show(e entry) Object {
 	o := e.Object
-	o.Status = status{State: e.state(), Reason: e.failure, Detail: e.kind.status(o.Metadata.Name)}
+	o.Status = status{State: e.state(), Reason: e.reason(), Detail: e.kind.status(o.Metadata.Name)}
 	return o
 }
 

@@ -178,11 +178,45 @@ func TestReferences(t *testing.T) {
 	}
 }
 
+func TestAFileThatARoomRefusesIsTakenBack(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.apply(t, part("old", 1)+whole("user", "old")); err != nil {
+		t.Fatal(err)
+	}
+	w.log = nil
+	w.broken["new"] = errs.New(errs.Exhausted, "no room")
+	_, err := w.apply(t, part("fine", 1)+part("old", 2)+part("new", 1))
+	if !errs.Is(err, errs.Exhausted) || !strings.Contains(err.Error(), `Part "new": no room`) {
+		t.Fatalf("got %v", err)
+	}
+	// Parts are enacted by name; "new" comes before "old", which is therefore not told of anything but its old size.
+	want := []string{"part fine=1", "part new=1", "remove part new", "remove part fine", "part old=1", "whole user of old"}
+	if d := cmp.Diff(want, w.log); d != "" {
+		t.Errorf("the rooms were told something else:\n%s", d)
+	}
+	o, err := w.service.Get(t.Context(), "Part", "old")
+	if err != nil || !strings.Contains(string(o.Spec), `"size":1`) {
+		t.Errorf("the old object is %s, %v", o.Spec, err)
+	}
+	w.restart(t)
+	if all, err := w.service.List(t.Context(), ""); err != nil || len(all) != 2 {
+		t.Errorf("after a restart there are %d objects, want 2 (%v)", len(all), err)
+	}
+	delete(w.broken, "new")
+	if _, err := w.apply(t, part("fine", 1)+part("old", 2)+part("new", 1)); err != nil {
+		t.Errorf("the same file later: %v", err)
+	}
+}
+
 func TestAFailedRoomIsShownAndTriedAgain(t *testing.T) {
 	w := newWorld(t)
+	if _, err := w.apply(t, part("p", 1)); err != nil {
+		t.Fatal(err)
+	}
 	w.broken["p"] = errors.New("no disk")
+	w.restart(t)
 	r, err := w.apply(t, part("p", 1))
-	if err != nil || r[0].State != "failed" || r[0].Reason != "no disk" {
+	if err != nil || r[0].State != "failed" || r[0].Reason != "no disk" || r[0].Action != resource.Unchanged {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	delete(w.broken, "p")
