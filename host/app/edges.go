@@ -60,7 +60,13 @@ func (a *App) modelLoaded() bool {
 }
 
 func (a *App) info() rest.Info {
-	return rest.Info{Version: a.o.Version, HTTP: a.HTTPAddr(), GRPC: a.GRPCAddr(), Started: a.began}
+	i := rest.Info{Version: a.o.Version, HTTP: a.HTTPAddr(), GRPC: a.GRPCAddr(), Started: a.began}
+	if a.modelLoaded() { // asking opens ONNX Runtime
+		if d, err := a.onnx.Devices(); err == nil {
+			i.Devices = d
+		}
+	}
+	return i
 }
 
 // streams names the streams that hold users' events: what event functions take in, and what they answer.
