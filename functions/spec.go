@@ -142,7 +142,7 @@ func (s Spec) Validate() error {
 		if err := checkSubject("spec.output.subject", s.Output.Subject, false); err != nil {
 			return err
 		}
-		if overlaps(s.Event.Subject, s.Output.Subject) {
+		if Overlaps(s.Event.Subject, s.Output.Subject) {
 			return invalid("spec.output.subject: %q is taken in by spec.event.subject %q: the function would feed itself", s.Output.Subject, s.Event.Subject)
 		}
 		for i, k := range s.Output.Keep {
@@ -233,8 +233,8 @@ func checkSubject(path, subject string, wildcards bool) error {
 	return nil
 }
 
-// overlaps reports whether some subject matches both patterns.
-func overlaps(a, b string) bool {
+// Overlaps reports whether some subject matches both patterns (tokens joined by dots; "*" is one token, a last ">" the rest).
+func Overlaps(a, b string) bool {
 	x, y := strings.Split(a, "."), strings.Split(b, ".")
 	for i := 0; ; i++ {
 		switch {

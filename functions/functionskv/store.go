@@ -85,7 +85,7 @@ func (s *Store) missingSubject(ctx context.Context, b functions.Binding) (bool, 
 			return false, err
 		}
 		for _, has := range info.Subjects {
-			if overlaps(has, b.Subject) {
+			if functions.Overlaps(has, b.Subject) {
 				return false, nil
 			}
 		}
@@ -129,21 +129,4 @@ func (s *Store) Forget(ctx context.Context, function string) error {
 		return nil
 	}
 	return err
-}
-
-// overlaps reports whether some subject matches both patterns.
-func overlaps(a, b string) bool {
-	x, y := strings.Split(a, "."), strings.Split(b, ".")
-	for i := 0; ; i++ {
-		switch {
-		case i < len(x) && x[i] == ">":
-			return i < len(y)
-		case i < len(y) && y[i] == ">":
-			return i < len(x)
-		case i == len(x) || i == len(y):
-			return len(x) == len(y)
-		case x[i] != "*" && y[i] != "*" && x[i] != y[i]:
-			return false
-		}
-	}
 }
