@@ -65,19 +65,9 @@ func leadingOnly(shape []int64) bool {
 
 // check compares a tensor with what the model wants and its data with its shape.
 func check(t schema.Tensor, want schema.TensorSpec) error {
-	if t.Type != want.Type {
-		return errs.New(errs.Invalid, "input %q is %s, want %s", t.Name, t.Type, want.Type)
-	}
-	ok := len(want.Shape) == 0 || len(t.Shape) == len(want.Shape) // an empty shape is a scalar's, or an unknown rank
-	for i := range want.Shape {
-		ok = ok && t.Shape[i] >= 0 && (want.Shape[i] < 0 || want.Shape[i] == t.Shape[i])
-	}
-	if !ok {
-		return errs.New(errs.Invalid, "input %q has shape %v, want %v (-1 is any size)", t.Name, t.Shape, want.Shape)
-	}
-	n := schema.Elements(t.Shape)
-	if n < 0 {
-		return errs.New(errs.Invalid, "input %q has shape %v, which no tensor can have", t.Name, t.Shape)
+	n, err := want.Match(t)
+	if err != nil {
+		return err
 	}
 	size := int64(t.Type.Size())
 	if size > 0 && (n > int64(len(t.Data))/size || n*size != int64(len(t.Data))) {

@@ -132,6 +132,26 @@ type TensorSpec struct {
 	Shape []int64 `json:"shape"`
 }
 
+// Match compares an input tensor's type and shape with what a model wants and answers its number of elements. The data is
+// not looked at. Errors are errs.Invalid and name the input, what it is and what is wanted.
+func (want TensorSpec) Match(t Tensor) (elements int64, err error) {
+	if t.Type != want.Type {
+		return 0, errs.New(errs.Invalid, "input %q is %s, want %s", t.Name, t.Type, want.Type)
+	}
+	ok := len(want.Shape) == 0 || len(t.Shape) == len(want.Shape) // an empty shape is a scalar's, or an unknown rank
+	for i := range want.Shape {
+		ok = ok && t.Shape[i] >= 0 && (want.Shape[i] < 0 || want.Shape[i] == t.Shape[i])
+	}
+	if !ok {
+		return 0, errs.New(errs.Invalid, "input %q has shape %v, want %v (-1 is any size)", t.Name, t.Shape, want.Shape)
+	}
+	n := Elements(t.Shape)
+	if n < 0 {
+		return 0, errs.New(errs.Invalid, "input %q has shape %v, which no tensor can have", t.Name, t.Shape)
+	}
+	return n, nil
+}
+
 // Elements multiplies shape out; it is -1 when a dimension is negative or the product overflows.
 func Elements(shape []int64) int64 {
 	n := int64(1)
