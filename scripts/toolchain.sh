@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# scripts/toolchain.sh LANGUAGE: makes the toolchain that compiles plugins of that language to WebAssembly be there, below
+# .cache, and prints the program to call. A second call only looks; concurrent calls wait for each other. No root is needed.
+#
+#   zig   ziglang of plugins/requirements.txt, from the Python package index       prints .../zig
+#   rust  Debian's rustc with the wasm32 libraries of scripts/rust.txt, from apt    prints .../rustc
+set -euo pipefail
+
+die() { echo "toolchain.sh: $*" >&2; exit 1; }
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+mkdir -p "$root/.cache"
+cache=$(cd "$root/.cache" && pwd -P)
+
+# lock NAME holds off other calls for the same toolchain until this script ends.
+lock() { exec 9>"$cache/toolchain-$1.lock"; flock 9; }
+
+# ---- zig: the same environment as plugins/build.sh makes ----
+
+zig() {
+	local list=$root/plugins/requirements.txt venv=$cache/venv-wasm found
+	lock zig
+	if ! cmp -s "$list" "$venv/requirements.txt"; then
+		rm -rf "$venv"
+		python3 -m venv "$venv" >&2 || die "cannot create $venv: is python3 there, with its venv module?"
+		"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$list" >&2 ||
+			die "installing $list failed (see above). Without a network: point pip at a local folder with PIP_FIND_LINKS and PIP_NO_INDEX=1"
+		cp "$list" "$venv/requirements.txt"
+	fi
+	found=("$venv"/lib/python3*/site-packages/ziglang/zig)
+	[ -x "${found[0]}" ] || die "$venv holds no zig: remove the folder and call again"
+	echo "${found[0]}"
+}
+
+# ---- rust: packages of Debian 12, unpacked without installing ----
+
+# fetch PACKAGE VERSION SHA256 FOLDER puts the package into FOLDER, from apt's own index or, where that lacks it, from an index of our own.
+fetch() {
+	local package=$1 version=$2 want=$3 to=$4 state=$cache/apt got
+	local options=(-qq -o APT::Sandbox::User="$(id -un)")
+	if ! (cd "$to" && apt-get "${options[@]}" download "$package=$version") >/dev/null 2>&1; then
+		mkdir -p "$state/lists/partial" "$state/archives/partial"
+		options+=(-o Dir::State="$state" -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache="$state")
+		[ -e "$state/updated" ] || apt-get "${options[@]}" update >&2 || die "apt-get update failed (see above)"
+		touch "$state/updated"
+		if ! (cd "$to" && apt-get "${options[@]}" download "$package=$version") >&2; then
+			rm -f "$state/updated"
+			die "apt has no $package=$version: the Rust toolchain needs a package source of Debian 12 (bookworm), or /usr/bin/rustc $release with the target wasm32-unknown-unknown and rust-lld"
+		fi
+	fi
+	got=$(find "$to" -name "${package}_*.deb")
+	[ "$(sha256sum <"$got" | cut -d' ' -f1)" = "$want" ] || die "$package $version has another sha256 than scripts/rust.txt says: $(sha256sum <"$got")"
+}
+
+# there SONAME: the loader finds that library on this system.
+there() { PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | grep -q "^[[:space:]]*$1 "; }
+
+rust() {
+	local list=$root/scripts/rust.txt release libraries arch at tmp
+	release=$(sed -n 's/^# release //p' "$list")
+	libraries=$(/usr/bin/rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null || true)
+	if [ -n "$libraries" ] && ls "$libraries"/libcore-*.rlib >/dev/null 2>&1 && command -v rust-lld >/dev/null && /usr/bin/rustc --version | grep -q "^rustc $release"; then
+		echo /usr/bin/rustc
+		return
+	fi
+	arch=$(dpkg --print-architecture 2>/dev/null) || die "dpkg and apt are needed to fetch Rust $release: use a Debian 12, or install /usr/bin/rustc $release with the target wasm32-unknown-unknown and rust-lld"
+	grep -q "^$arch " "$list" || die "scripts/rust.txt pins no packages for $arch"
+	lock rust
+	at=$cache/rust/$release
+	if cmp -s "$list" "$at/rust.txt"; then
+		echo "$at/rustc"
+		return
+	fi
+	rm -rf "$at"
+	mkdir -p "$cache/rust"
+	tmp=$(mktemp -d "$cache/rust/tmp.XXXXXX")
+	trap 'rm -rf "$tmp"' EXIT
+	mkdir "$tmp/root" "$tmp/deb"
+	while read -r on package version want soname; do
+		[ "$on" = "$arch" ] || [ "$on" = all ] || continue
+		[ -z "$soname" ] || ! there "$soname" || continue
+		fetch "$package" "$version" "$want" "$tmp/deb"
+		dpkg -x "$tmp"/deb/*.deb "$tmp/root"
+		rm "$tmp"/deb/*.deb
+	done < <(grep -v '^#' "$list")
+	rm -rf "$tmp/deb" "$tmp/root/usr/share" "$tmp/root/usr/bin/rustdoc" "$tmp/root/usr/lib/rustlib/wasm32-wasi"
+	# The loader and rustc look for the libraries, the sysroot and the linker where Debian installs them: here that is below root.
+	cat >"$tmp/rustc" <<-WRAPPER
+		#!/bin/sh
+		root=$at/root
+		libraries=\$(echo "\$root"/usr/lib/*-linux-gnu)
+		LD_LIBRARY_PATH=\$libraries\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH} PATH=\$root/usr/bin:\$PATH exec "\$root/usr/bin/rustc" --sysroot "\$root/usr" "\$@"
+	WRAPPER
+	chmod 755 "$tmp" "$tmp/rustc"
+	cp "$list" "$tmp/rust.txt"
+	mv -T "$tmp" "$at"
+	trap - EXIT
+	"$at/rustc" --version >/dev/null || { rm -rf "$at"; die "the unpacked rustc does not run here (see above)"; }
+	echo "$at/rustc"
+}
+
+case ${1:-} in
+zig | rust) [ $# -eq 1 ] || die "one language a call"; "$1" ;;
+*) die "usage: scripts/toolchain.sh zig|rust" ;;
+esac
