@@ -17,6 +17,7 @@ type cause string
 
 const (
 	causeTimeout     cause = "timeout"       // the time limit
+	causeFuel        cause = "fuel"          // the fuel of one call
 	causeCancelled   cause = "cancelled"     // the caller's context
 	causeMemory      cause = "memory"        // the memory limit
 	causeStack       cause = "stack"         // runaway recursion
@@ -53,7 +54,7 @@ func trapFault(ctx context.Context, err error, mem *linear, l Limits) *fault {
 	var abort *abortError
 	switch text := firstLine(err.Error()); {
 	case errors.Is(err, fuel.ErrExhausted):
-		return faultf(errs.Exhausted, causeTimeout, "its fuel is used up")
+		return faultf(errs.Exhausted, causeFuel, "it burned its fuel of %d units in one call: give it less work at a time, or raise its limit fuel_per_call", l.Fuel)
 	case errors.Is(err, fuel.ErrDeadline):
 		if cause := ctx.Err(); cause != nil {
 			return &fault{errs.KindOf(cause), causeCancelled, "the caller gave up: " + cause.Error(), cause}

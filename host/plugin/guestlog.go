@@ -6,16 +6,14 @@ import (
 	"time"
 )
 
-// Bounds of what guests may print.
-const (
-	logLineBytes = 512
-	logPerSecond = 20
-)
+// logLineBytes cuts what guests print.
+const logLineBytes = 512
 
 // guestLog takes what the instances of one pool print, cuts it and lets through only so much a second.
 type guestLog struct {
-	log *slog.Logger
-	now func() time.Time
+	log       *slog.Logger
+	now       func() time.Time
+	perSecond int
 
 	mu      sync.Mutex
 	window  time.Time
@@ -34,7 +32,7 @@ func (g *guestLog) Write(p []byte) (int, error) {
 		}
 		g.window, g.written, g.dropped = now, 0, 0
 	}
-	if g.written == logPerSecond {
+	if g.written >= g.perSecond {
 		g.dropped++
 		return len(p), nil
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,38 +22,6 @@ import (
 
 // MaxModuleBytes bounds an uploaded module.
 const MaxModuleBytes = 64 << 20
-
-// Limits bound one plugin. Zero fields take the host's defaults.
-type Limits struct {
-	MemoryBytes    int64         // linear memory of one instance, rounded down to 64 KiB pages; default 64 MiB, at most 2 GiB
-	Timeout        time.Duration // one call into the guest (a chunk of rows, its start-up, its weir_init); default 5 s
-	MaxInstances   int           // instances at once; more callers wait; default 2×GOMAXPROCS
-	IdleAfter      time.Duration // an instance unused this long is closed, so a pool shrinks to zero; default 60 s
-	MaxOutputBytes int64         // one answer: all buffers of a batch, or a document; default MemoryBytes
-}
-
-func (l Limits) or(d Limits) Limits {
-	if l.MemoryBytes <= 0 {
-		l.MemoryBytes = d.MemoryBytes
-	}
-	l.MemoryBytes = min(l.MemoryBytes, 2<<30)
-	if l.Timeout <= 0 {
-		l.Timeout = d.Timeout
-	}
-	if l.MaxInstances <= 0 {
-		l.MaxInstances = d.MaxInstances
-	}
-	if l.IdleAfter <= 0 {
-		l.IdleAfter = d.IdleAfter
-	}
-	if l.MaxOutputBytes <= 0 {
-		l.MaxOutputBytes = d.MaxOutputBytes
-	}
-	if l.MaxOutputBytes <= 0 {
-		l.MaxOutputBytes = l.MemoryBytes
-	}
-	return l
-}
 
 // Options configure a Host.
 type Options struct {
@@ -92,7 +59,7 @@ func New(o Options) (*Host, error) { return newHost(o, time.Now) }
 
 func newHost(o Options, now func() time.Time) (*Host, error) {
 	h := &Host{
-		defaults: o.Defaults.or(Limits{MemoryBytes: 64 << 20, Timeout: 5 * time.Second, MaxInstances: 2 * runtime.GOMAXPROCS(0), IdleAfter: time.Minute}),
+		defaults: o.Defaults.or(standard()),
 		log:      o.Logger, now: now,
 		codes: map[string]*code{}, pools: map[string]*pool{}, stop: make(chan struct{}),
 	}

@@ -30,6 +30,7 @@ type instance struct {
 	layout    *abi.Layout
 	out       abi.Batch // view of the last output, its columns reused
 
+	paid     int64 // of the fuel that meter.burned counts: already on the pool's account
 	calls    uint64
 	baseline uint32 // memory size after the first call
 	idleAt   int64  // nanoseconds since 1970, to a sweep's precision
@@ -64,9 +65,9 @@ var exportNames = [exports]string{
 // String is the export's name.
 func (e export) String() string { return exportNames[e] }
 
-// start makes an instance under l: start function, _initialize, version check. guest output goes to log (nil: nowhere).
+// start makes an instance under l: start function, _initialize, version check. What it prints and burns is p's (nil: nobody's).
 // Errors name the plugin.
-func (c *code) start(ctx context.Context, l Limits, log *guestLog) (*instance, error) {
+func (c *code) start(ctx context.Context, l Limits, p *pool) (*instance, error) {
 	h := c.host
 	h.gate.RLock()
 	defer h.gate.RUnlock()
@@ -77,9 +78,16 @@ func (c *code) start(ctx context.Context, l Limits, log *guestLog) (*instance, e
 	if err != nil {
 		return nil, err
 	}
-	in := &instance{code: c, compiled: m, limits: l, mem: &linear{limit: uint64(l.MemoryBytes)}, meter: &meter{fuel.NewMeter(0), l.Timeout}}
+	in := &instance{code: c, compiled: m, limits: l, mem: &linear{limit: uint64(l.MemoryBytes)}, meter: &meter{Meter: fuel.NewMeter(0), budget: l.Fuel, limit: l.Timeout}}
 	in.ctx = in.meter.Context(context.Background())
+	var log *guestLog
+	if p != nil {
+		log = p.log
+	}
 	if err := in.boot(ctx, h.runtime, log); err != nil {
+		if p != nil {
+			p.charge(in, worldStart)
+		}
 		in.shut()
 		return nil, h.blame(c, err)
 	}

@@ -14,16 +14,21 @@ import (
 // Guests are stopped from inside: their modules are rewritten (host/plugin/fuel) to call refill again and again, and refill
 // panics when the time is up, the caller gave up or the host is closing. wazero turns that into the call's error.
 
-// meter is what the running guest is checked against: the time limit and the caller's context. The time counts from the
-// first refill of a call, at most a slice after its start, so that short calls never look at the clock. Fuel itself is not
-// limited yet: a call may burn what its time allows.
+// meter is what the running guest is checked against: its fuel, the time limit and the caller's context. The time counts from
+// the first refill of a call, at most a slice after its start, so that short calls never look at the clock.
 type meter struct {
 	*fuel.Meter
-	limit time.Duration
+	budget int64 // units of one call
+	limit  time.Duration
+	burned int64 // by all calls so far, those that failed included
 }
 
-func (m *meter) arm(ctx context.Context) { m.StartWithin(ctx, fuel.MaxBudget, m.limit) }
-func (m *meter) disarm()                 { m.Stop() }
+func (m *meter) arm(ctx context.Context) { m.StartWithin(ctx, m.budget, m.limit) }
+
+func (m *meter) disarm() {
+	m.burned += m.Used()
+	m.Stop()
+}
 
 func instantiateHostModules(ctx context.Context, rt wazero.Runtime) error {
 	if err := fuel.Instantiate(ctx, rt); err != nil {

@@ -10,7 +10,8 @@ import (
 )
 
 // Metric is one running summary, on an instance of its own: it counts against the plugin's MaxInstances until Close.
-// Its methods are safe for concurrent use but run one at a time. After an error every further call answers that error.
+// Its methods are safe for concurrent use but run one at a time. After an error of the guest every further
+// call answers that error; errs.Exhausted for want of fuel per second changes nothing, and the call may be made again.
 type Metric struct {
 	plugin *Plugin
 	mu     sync.Mutex
@@ -29,14 +30,21 @@ func (p *Plugin) Metric(ctx context.Context) (*Metric, error) {
 	}
 	m := &Metric{plugin: p, in: in}
 	// A pooled instance may carry the sums of the one before.
-	if err := m.do(func(in *instance) error { return m.status(ctx, in, fnReset) }); err != nil {
+	if err := m.work(func(in *instance) error { return m.status(ctx, in, fnReset) }); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// do runs f on the instance; an error ends the metric and its instance.
-func (m *Metric) do(f func(*instance) error) error {
+// do runs f on the instance when there is fuel for it; an error of f ends the metric and its instance.
+func (m *Metric) do(ctx context.Context, f func(*instance) error) error {
+	if err := m.plugin.pool.afford(ctx); err != nil {
+		return err // it did not run, so the sums are as they were
+	}
+	return m.work(f)
+}
+
+func (m *Metric) work(f func(*instance) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {
@@ -67,7 +75,7 @@ func (m *Metric) Update(ctx context.Context, side abi.Side, b *abi.Batch) error 
 	if side != abi.Reference && side != abi.Current {
 		return errs.New(errs.Invalid, "side %d is neither reference (0) nor current (1)", side)
 	}
-	return m.do(func(in *instance) error {
+	return m.do(ctx, func(in *instance) error {
 		for from := 0; from < b.Rows; from += abi.MaxRows {
 			ptr, err := in.put(ctx, b, from, min(from+abi.MaxRows, b.Rows))
 			if err != nil {
@@ -83,7 +91,7 @@ func (m *Metric) Update(ctx context.Context, side abi.Side, b *abi.Batch) error 
 
 // State is the summary so far as bytes that Merge of the same plugin with the same parameters accepts; the caller owns them.
 func (m *Metric) State(ctx context.Context) (state []byte, err error) {
-	err = m.do(func(in *instance) error {
+	err = m.do(ctx, func(in *instance) error {
 		raw, err := in.document(ctx, fnState)
 		state = append([]byte(nil), raw...)
 		return err
@@ -93,14 +101,14 @@ func (m *Metric) State(ctx context.Context) (state []byte, err error) {
 
 // Merge adds another summary's state.
 func (m *Metric) Merge(ctx context.Context, state []byte) error {
-	return m.do(func(in *instance) error {
+	return m.do(ctx, func(in *instance) error {
 		return in.give(ctx, state, func(ptr, size uint64) error { return m.status(ctx, in, fnMerge, ptr, size) })
 	})
 }
 
 // Finish computes the scores of the summary so far; more may be added after it.
 func (m *Metric) Finish(ctx context.Context) (scores []abi.Score, err error) {
-	err = m.do(func(in *instance) error {
+	err = m.do(ctx, func(in *instance) error {
 		raw, err := in.document(ctx, fnFinish)
 		if err != nil {
 			return err

@@ -79,6 +79,7 @@ func (p *Plugin) run(world abi.World, in *instance, f func(*instance) error) err
 	}
 	defer in.leave()
 	p.pool.calls.Add(1)
+	defer p.pool.charge(in, string(world))
 	m := p.pool.host.metrics
 	if m == nil {
 		return f(in)
@@ -103,6 +104,11 @@ func (p *Plugin) Transform(ctx context.Context, in *abi.Batch) (*abi.Batch, erro
 		var out gather
 		for from := 0; ; from += abi.MaxRows {
 			to := min(from+abi.MaxRows, in.Rows)
+			if from > 0 {
+				if err := p.pool.afford(ctx); err != nil {
+					return err
+				}
+			}
 			if err := p.run(abi.WorldTransform, i, func(i *instance) error { return p.chunk(ctx, i, in, from, to) }); err != nil {
 				return err
 			}

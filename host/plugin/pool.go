@@ -16,6 +16,7 @@ import (
 type Stats struct {
 	Live, Idle    int           // instances, and those of them that wait for work
 	Calls         uint64        // transforms (chunks), metric calls, gates, handlers
+	Fuel          uint64        // units burned by all of its instances, in their making and in calls
 	Traps         uint64        // instances thrown away after an error
 	ColdStarts    uint64        // instances made
 	LastColdStart time.Duration // the last one's making, loading code included
@@ -29,7 +30,8 @@ type pool struct {
 	params json.RawMessage
 	limits Limits
 	log    *guestLog
-	refs   int // of Plugins; guarded by the host's mu
+	fuel   *rate // nil: no limit
+	refs   int   // of Plugins; guarded by the host's mu
 
 	slots chan struct{} // one token per live or starting instance in use
 
@@ -40,14 +42,15 @@ type pool struct {
 
 	schema atomic.Pointer[abi.Schema] // known once an instance has been initialised
 
-	calls, traps, colds atomic.Uint64
-	lastCold            atomic.Int64
+	calls, traps, colds, burned atomic.Uint64
+	lastCold                    atomic.Int64
 }
 
 func newPool(h *Host, c *code, key string, params json.RawMessage, l Limits) *pool {
 	return &pool{
 		host: h, code: c, key: key, params: params, limits: l,
-		log:   &guestLog{log: h.log.With("digest", c.digest), now: h.now},
+		log:   &guestLog{log: h.log.With("digest", c.digest), now: h.now, perSecond: l.LogPerSecond},
+		fuel:  newRate(l.FuelPerSecond, h.now),
 		slots: make(chan struct{}, l.MaxInstances),
 	}
 }
@@ -64,10 +67,37 @@ func (p *pool) prepare(ctx context.Context) error {
 	return p.release(in, nil)
 }
 
+// afford waits until the plugin's fuel per second allows more work.
+func (p *pool) afford(ctx context.Context) error {
+	d, err := p.fuel.wait(ctx, p.limits.Timeout)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return errs.With(errs.Unavailable, err)
+	case d > 0:
+		return errs.New(errs.Exhausted, "plugin %s: it has burned more than its %d units of fuel a second: retry in %s, or raise its limit fuel_per_second",
+			p.code, p.limits.FuelPerSecond, d.Round(time.Millisecond))
+	}
+	return nil
+}
+
+// charge puts what an instance has burned since the last time on the pool's account.
+func (p *pool) charge(in *instance, what string) {
+	units := in.meter.burned - in.paid
+	in.paid = in.meter.burned
+	if units > 0 {
+		p.burned.Add(uint64(units))
+		p.fuel.spend(units)
+		p.host.metrics.burned(what, units)
+	}
+}
+
 // acquire lends an instance. When all are busy it waits for ctx, and without a deadline there for the time limit of a call.
 func (p *pool) acquire(ctx context.Context) (*instance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, errs.With(errs.KindOf(err), err)
+	}
+	if err := p.afford(ctx); err != nil {
+		return nil, err
 	}
 	select {
 	case p.slots <- struct{}{}:
@@ -127,12 +157,14 @@ func (p *pool) wait(ctx context.Context) error {
 // make starts and initialises an instance.
 func (p *pool) make(ctx context.Context) (*instance, error) {
 	began := time.Now()
-	in, err := p.code.start(ctx, p.limits, p.log)
+	in, err := p.code.start(ctx, p.limits, p)
 	if err != nil {
 		p.traps.Add(1)
 		return nil, err
 	}
-	if err := p.initialise(ctx, in); err != nil {
+	err = p.initialise(ctx, in)
+	p.charge(in, worldStart)
+	if err != nil {
 		p.traps.Add(1)
 		in.close()
 		return nil, p.host.blame(p.code, err)
@@ -236,7 +268,7 @@ func (p *pool) stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return Stats{
-		Live: p.live, Idle: len(p.idle), Calls: p.calls.Load(), Traps: p.traps.Load(), ColdStarts: p.colds.Load(),
+		Live: p.live, Idle: len(p.idle), Calls: p.calls.Load(), Fuel: p.burned.Load(), Traps: p.traps.Load(), ColdStarts: p.colds.Load(),
 		LastColdStart: time.Duration(p.lastCold.Load()),
 	}
 }

@@ -129,8 +129,13 @@ func (m *Meter) Burn(units int64) {
 	m.counter.Set(uint64(int64(m.counter.Get()) - units))
 }
 
-// Used is the units burned since Start; after a trap the last function's are known to a slice only.
-func (m *Meter) Used() int64 { return m.used() - m.started }
+// Used is the units burned since Start; after a trap, and where instantiation failed, the last are known to a slice only.
+func (m *Meter) Used() int64 {
+	if m.counter == nil {
+		return m.granted - m.started
+	}
+	return m.used() - m.started
+}
 
 // Remaining is what is left of the budget; negative is debt.
 func (m *Meter) Remaining() int64 { return m.limit - m.used() }
