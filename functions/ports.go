@@ -47,6 +47,7 @@ type PoolStats struct {
 	Live          int           `json:"live"` // instances, busy or idle
 	Idle          int           `json:"idle"`
 	Calls         uint64        `json:"calls"`
+	Fuel          uint64        `json:"fuel"` // units burned by all instances
 	Traps         uint64        `json:"traps"`
 	ColdStarts    uint64        `json:"cold_starts"`
 	LastColdStart time.Duration `json:"last_cold_start_ns"`
