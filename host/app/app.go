@@ -104,10 +104,10 @@ func (a *App) openState(ctx context.Context) (err error) {
 
 // openEngines makes the rooms that hold wazero, ONNX Runtime and DuckDB; the last two load on first use.
 func (a *App) openEngines(context.Context) (err error) {
-	ceiling := plugin.Limits{MemoryBytes: a.cfg.PluginMemoryBytes, Timeout: a.cfg.PluginTimeout.Std(), MaxInstances: a.cfg.MaxPluginInstances()}
+	ceiling := pluginCeilings(a.cfg)
 	if a.plugins, err = plugin.New(plugin.Options{
 		CacheDir: a.data.join("cache", "plugins"), Logger: a.log, Registerer: a.metrics.Registerer(),
-		Defaults: plugin.Limits{MemoryBytes: min(64<<20, ceiling.MemoryBytes), Timeout: min(5*time.Second, ceiling.Timeout), MaxInstances: ceiling.MaxInstances},
+		Defaults: plugin.Limits{MaxInstances: ceiling.MaxInstances}, Ceilings: ceiling,
 	}); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/weir-ml/weir/host/config"
 	"github.com/weir-ml/weir/host/errs"
 	"github.com/weir-ml/weir/host/plugin"
 	"github.com/weir-ml/weir/host/schema"
@@ -27,14 +28,32 @@ type PluginSpec struct {
 
 // PluginLimits are a plugin's limits in a manifest.
 type PluginLimits struct {
-	MemoryBytes  int64           `json:"memory_bytes,omitempty"`  // linear memory of one instance
-	Timeout      schema.Duration `json:"timeout,omitempty"`       // one call into the guest
-	MaxInstances int             `json:"max_instances,omitempty"` // at once
-	IdleAfter    schema.Duration `json:"idle_after,omitempty"`    // an instance unused this long is closed
+	MemoryBytes     int64           `json:"memory_bytes,omitempty"`      // linear memory of one instance
+	Timeout         schema.Duration `json:"timeout,omitempty"`           // one call into the guest
+	MaxInstances    int             `json:"max_instances,omitempty"`     // at once
+	IdleAfter       schema.Duration `json:"idle_after,omitempty"`        // an instance unused this long is closed
+	FuelPerCall     int64           `json:"fuel_per_call,omitempty"`     // units that one call may burn
+	FuelPerSecond   int64           `json:"fuel_per_second,omitempty"`   // units a second, over all instances; callers over it wait
+	MaxOutputBytes  int64           `json:"max_output_bytes,omitempty"`  // one answer
+	LogPerSecond    int             `json:"log_per_second,omitempty"`    // records, over all instances
+	HostCallTimeout schema.Duration `json:"host_call_timeout,omitempty"` // one call of the guest into the host
 }
 
 func (l PluginLimits) engine() plugin.Limits {
-	return plugin.Limits{MemoryBytes: l.MemoryBytes, Timeout: l.Timeout.Std(), MaxInstances: l.MaxInstances, IdleAfter: l.IdleAfter.Std()}
+	return plugin.Limits{
+		MemoryBytes: l.MemoryBytes, Timeout: l.Timeout.Std(), MaxInstances: l.MaxInstances, IdleAfter: l.IdleAfter.Std(),
+		Fuel: l.FuelPerCall, FuelPerSecond: l.FuelPerSecond, MaxOutputBytes: l.MaxOutputBytes, LogPerSecond: l.LogPerSecond,
+		HostCallTimeout: l.HostCallTimeout.Std(),
+	}
+}
+
+// pluginCeilings are the operator's.
+func pluginCeilings(c config.Config) plugin.Limits {
+	return plugin.Limits{
+		MemoryBytes: c.PluginMemoryBytes, Timeout: c.PluginTimeout.Std(), MaxInstances: c.MaxPluginInstances(),
+		Fuel: c.PluginFuelPerCall, FuelPerSecond: c.PluginFuelPerSecond, MaxOutputBytes: c.PluginOutputBytes,
+		LogPerSecond: c.PluginLogPerSecond, HostCallTimeout: c.PluginHostCallTimeout.Std(),
+	}
 }
 
 // Validate checks the spec alone.
@@ -45,7 +64,8 @@ func (s PluginSpec) Validate() error {
 	if _, err := schema.ParseDigest(s.Blob); err != nil {
 		return errs.New(errs.Invalid, "spec.blob: %w", err)
 	}
-	if s.Limits.MemoryBytes < 0 || s.Limits.MaxInstances < 0 {
+	if l := s.Limits; min(l.MemoryBytes, int64(l.Timeout), int64(l.MaxInstances), int64(l.IdleAfter), l.FuelPerCall, l.FuelPerSecond, l.MaxOutputBytes,
+		int64(l.LogPerSecond), int64(l.HostCallTimeout)) < 0 {
 		return errs.New(errs.Invalid, "spec.limits: a limit is negative")
 	}
 	return nil
@@ -158,15 +178,26 @@ func (c *catalog) open(ctx context.Context, ref string, params json.RawMessage, 
 	return c.host.Open(ctx, wasm, params, l)
 }
 
-// allow refuses limits beyond the operator's ceilings.
+// allow refuses limits beyond the operator's ceilings; what a manifest leaves out is cut to them by the host.
 func (c *catalog) allow(l plugin.Limits) error {
-	switch {
-	case l.MemoryBytes > c.ceiling.MemoryBytes:
-		return errs.New(errs.Invalid, "memory limit of %d bytes is above the operator's ceiling of %d (plugin_memory_bytes)", l.MemoryBytes, c.ceiling.MemoryBytes)
-	case l.Timeout > c.ceiling.Timeout:
-		return errs.New(errs.Invalid, "timeout of %s is above the operator's ceiling of %s (plugin_timeout)", l.Timeout, c.ceiling.Timeout)
-	case l.MaxInstances > c.ceiling.MaxInstances:
-		return errs.New(errs.Invalid, "max_instances of %d is above the operator's ceiling of %d (plugin_max_instances)", l.MaxInstances, c.ceiling.MaxInstances)
+	top := c.ceiling
+	for _, asked := range []struct {
+		limit, key string
+		v, ceiling any
+		over       bool
+	}{
+		{"memory_bytes", "plugin_memory_bytes", l.MemoryBytes, top.MemoryBytes, l.MemoryBytes > top.MemoryBytes},
+		{"timeout", "plugin_timeout", l.Timeout, top.Timeout, l.Timeout > top.Timeout},
+		{"max_instances", "plugin_max_instances", l.MaxInstances, top.MaxInstances, l.MaxInstances > top.MaxInstances},
+		{"fuel_per_call", "plugin_fuel_per_call", l.Fuel, top.Fuel, l.Fuel > top.Fuel},
+		{"fuel_per_second", "plugin_fuel_per_second", l.FuelPerSecond, top.FuelPerSecond, top.FuelPerSecond > 0 && l.FuelPerSecond > top.FuelPerSecond},
+		{"max_output_bytes", "plugin_output_bytes", l.MaxOutputBytes, top.MaxOutputBytes, l.MaxOutputBytes > top.MaxOutputBytes},
+		{"log_per_second", "plugin_log_per_second", l.LogPerSecond, top.LogPerSecond, l.LogPerSecond > top.LogPerSecond},
+		{"host_call_timeout", "plugin_host_call_timeout", l.HostCallTimeout, top.HostCallTimeout, l.HostCallTimeout > top.HostCallTimeout},
+	} {
+		if asked.over {
+			return errs.New(errs.Invalid, "%s: %v is above the operator's ceiling of %v (%s)", asked.limit, asked.v, asked.ceiling, asked.key)
+		}
 	}
 	return nil
 }

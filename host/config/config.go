@@ -38,9 +38,14 @@ type Config struct {
 	DrainTimeout     schema.Duration `yaml:"drain_timeout" doc:"Time that requests in flight are given after SIGTERM." example:"1m"`
 	GRPCMessageBytes int64           `yaml:"grpc_message_bytes" doc:"Largest gRPC message in either direction." unit:"bytes" example:"268435456"`
 
-	PluginMemoryBytes  int64           `yaml:"plugin_memory_bytes" doc:"Ceiling of a plugin instance's memory; a manifest that asks for more is refused." unit:"bytes" example:"268435456"`
-	PluginTimeout      schema.Duration `yaml:"plugin_timeout" doc:"Ceiling of one call into a plugin." example:"10s"`
-	PluginMaxInstances int             `yaml:"plugin_max_instances" doc:"Ceiling of one plugin's live instances. 0: twice the processors." unit:"instances" example:"8"`
+	PluginMemoryBytes     int64           `yaml:"plugin_memory_bytes" doc:"Ceiling of a plugin instance's memory; a manifest that asks for more is refused." unit:"bytes" example:"268435456"`
+	PluginTimeout         schema.Duration `yaml:"plugin_timeout" doc:"Ceiling of one call into a plugin." example:"10s"`
+	PluginMaxInstances    int             `yaml:"plugin_max_instances" doc:"Ceiling of one plugin's live instances. 0: twice the processors." unit:"instances" example:"8"`
+	PluginFuelPerCall     int64           `yaml:"plugin_fuel_per_call" doc:"Ceiling of the fuel that one call into a plugin may burn; a unit is about one simple instruction, and plugins that say nothing get 10000000000." unit:"units" example:"100000000000"`
+	PluginFuelPerSecond   int64           `yaml:"plugin_fuel_per_second" doc:"Ceiling of the fuel that one plugin may burn a second, on average over all of its instances; it holds for plugins that ask for no limit, too. 0: none." unit:"units" example:"2000000000"`
+	PluginOutputBytes     int64           `yaml:"plugin_output_bytes" doc:"Ceiling of one answer of a plugin; plugins that say nothing may answer as many bytes as their memory limit." unit:"bytes" example:"67108864"`
+	PluginLogPerSecond    int             `yaml:"plugin_log_per_second" doc:"Ceiling of the records a second that one plugin may log." unit:"records" example:"100"`
+	PluginHostCallTimeout schema.Duration `yaml:"plugin_host_call_timeout" doc:"Ceiling of one call of a plugin into the host, such as an HTTP request that it was granted." example:"5s"`
 
 	NATSListen string `yaml:"nats_listen" doc:"Address on which the embedded NATS server takes clients. Empty: none, the server is reachable from this process alone. There is no authentication yet: loopback only." example:"127.0.0.1:4222"`
 
@@ -56,7 +61,8 @@ func Default() Config {
 		BodyLimitBytes: 64 << 20, UploadLimitBytes: 4 << 30, MaxConnections: 16384,
 		ReadTimeout: dur(10 * time.Minute), IdleTimeout: dur(2 * time.Minute), RequestTimeout: dur(10 * time.Minute), DrainTimeout: dur(30 * time.Second),
 		GRPCMessageBytes:  128 << 20,
-		PluginMemoryBytes: 1 << 30, PluginTimeout: dur(time.Minute),
+		PluginMemoryBytes: 1 << 30, PluginTimeout: dur(time.Minute), PluginFuelPerCall: 1_000_000_000_000, PluginOutputBytes: 1 << 30,
+		PluginLogPerSecond: 1000, PluginHostCallTimeout: dur(30 * time.Second),
 	}
 }
 
@@ -112,10 +118,12 @@ func (c Config) Validate() error {
 		{"body_limit_bytes", c.BodyLimitBytes, 1 << 10}, {"upload_limit_bytes", c.UploadLimitBytes, 1 << 10},
 		{"max_connections", int64(c.MaxConnections), 1}, {"grpc_message_bytes", c.GRPCMessageBytes, 1 << 10},
 		{"plugin_memory_bytes", c.PluginMemoryBytes, 64 << 10}, {"plugin_max_instances", int64(c.PluginMaxInstances), 0},
+		{"plugin_fuel_per_call", c.PluginFuelPerCall, 100_000_000}, {"plugin_fuel_per_second", c.PluginFuelPerSecond, 0},
+		{"plugin_output_bytes", c.PluginOutputBytes, 4 << 10}, {"plugin_log_per_second", int64(c.PluginLogPerSecond), 1},
 		{"duckdb_threads", int64(c.DuckDBThreads), 0},
 		{"read_timeout", int64(c.ReadTimeout), int64(time.Millisecond)}, {"idle_timeout", int64(c.IdleTimeout), int64(time.Millisecond)},
 		{"request_timeout", int64(c.RequestTimeout), int64(time.Millisecond)}, {"drain_timeout", int64(c.DrainTimeout), 0},
-		{"plugin_timeout", int64(c.PluginTimeout), int64(time.Millisecond)},
+		{"plugin_timeout", int64(c.PluginTimeout), int64(time.Millisecond)}, {"plugin_host_call_timeout", int64(c.PluginHostCallTimeout), int64(time.Millisecond)},
 	} {
 		if n.v < n.least {
 			least := strconv.FormatInt(n.least, 10)

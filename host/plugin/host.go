@@ -27,6 +27,7 @@ const MaxModuleBytes = 64 << 20
 type Options struct {
 	CacheDir   string // machine code by digest; "" keeps it in memory only. Nobody else may write there: it holds code that runs
 	Defaults   Limits
+	Ceilings   Limits                // what no plugin gets more of, whatever it asks for; zero fields: no ceiling
 	Logger     *slog.Logger          // nil: silent. What guests print goes there at debug level, cut and rate-limited
 	Registerer prometheus.Registerer // nil: no metrics
 }
@@ -34,6 +35,7 @@ type Options struct {
 // Host runs plugins. Its methods are safe for concurrent use.
 type Host struct {
 	defaults Limits
+	ceilings Limits
 	log      *slog.Logger
 	metrics  *metrics
 	now      func() time.Time
@@ -59,8 +61,8 @@ func New(o Options) (*Host, error) { return newHost(o, time.Now) }
 
 func newHost(o Options, now func() time.Time) (*Host, error) {
 	h := &Host{
-		defaults: o.Defaults.or(standard()),
-		log:      o.Logger, now: now,
+		defaults: o.Defaults.or(standard()), ceilings: o.Ceilings,
+		log: o.Logger, now: now,
 		codes: map[string]*code{}, pools: map[string]*pool{}, stop: make(chan struct{}),
 	}
 	h.defaults.MaxOutputBytes = o.Defaults.MaxOutputBytes
@@ -181,6 +183,9 @@ func (h *Host) Close() error {
 	return err
 }
 
+// bounded are limits with the defaults put in and the ceilings applied.
+func (h *Host) bounded(l Limits) Limits { return l.or(h.defaults).within(h.ceilings) }
+
 func (h *Host) isClosed() bool { return h.closed.Load() }
 
 var errClosed = errs.New(errs.Unavailable, "the plugin host is shut down")
@@ -201,7 +206,7 @@ func (h *Host) Inspect(ctx context.Context, wasm []byte) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	d, exports, err := c.describe(ctx, h.defaults.or(h.defaults))
+	d, exports, err := c.describe(ctx, h.bounded(Limits{}))
 	if err != nil {
 		return Info{}, err
 	}
@@ -222,7 +227,7 @@ func (h *Host) Open(ctx context.Context, wasm []byte, params json.RawMessage, li
 	if !json.Valid(params) {
 		return nil, errs.New(errs.Invalid, "plugin %s: the parameters are not JSON", short(c.digest))
 	}
-	limits = limits.or(h.defaults)
+	limits = h.bounded(limits)
 	sum := sha256.Sum256(params)
 	key := fmt.Sprintf("%s|%x|%+v", c.digest, sum, limits)
 	h.mu.Lock()

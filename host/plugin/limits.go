@@ -51,3 +51,26 @@ func either[T int | int64 | time.Duration](v, otherwise T) T {
 	}
 	return otherwise
 }
+
+// within cuts l to a ceiling, of which zero fields cut nothing.
+func (l Limits) within(c Limits) Limits {
+	l.MemoryBytes = least(l.MemoryBytes, c.MemoryBytes)
+	l.Timeout = least(l.Timeout, c.Timeout)
+	l.Fuel = least(l.Fuel, c.Fuel)
+	if l.FuelPerSecond = least(l.FuelPerSecond, c.FuelPerSecond); l.FuelPerSecond <= 0 {
+		l.FuelPerSecond = c.FuelPerSecond
+	}
+	l.MaxInstances = least(l.MaxInstances, c.MaxInstances)
+	l.IdleAfter = least(l.IdleAfter, c.IdleAfter)
+	l.MaxOutputBytes = least(l.MaxOutputBytes, c.MaxOutputBytes)
+	l.LogPerSecond = least(l.LogPerSecond, c.LogPerSecond)
+	l.HostCallTimeout = least(l.HostCallTimeout, c.HostCallTimeout)
+	return l
+}
+
+func least[T int | int64 | time.Duration](v, ceiling T) T {
+	if ceiling > 0 {
+		return min(v, ceiling)
+	}
+	return v
+}

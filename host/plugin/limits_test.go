@@ -159,3 +159,22 @@ func TestRateWaits(t *testing.T) {
 		}
 	})
 }
+
+// TestCeilings: what a plugin does not ask for is the default, and nothing is above the operator's ceilings.
+func TestCeilings(t *testing.T) {
+	h, err := New(Options{Defaults: Limits{Timeout: time.Second}, Ceilings: Limits{MemoryBytes: 16 << 20, Fuel: 5e9, FuelPerSecond: 7e9, LogPerSecond: 5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	std := standard()
+	for name, tc := range map[string]struct{ ask, want Limits }{
+		"nothing": {Limits{}, Limits{16 << 20, time.Second, 5e9, 7e9, std.MaxInstances, std.IdleAfter, 16 << 20, 5, std.HostCallTimeout}},
+		"less": {Limits{1 << 20, time.Minute, 1e9, 2e9, 1, time.Hour, 1 << 10, 1, time.Hour}, Limits{1 << 20, time.Minute, 1e9, 2e9, 1, time.Hour, 1 << 10, 1, time.Hour}},
+		"more": {Limits{MemoryBytes: 1 << 40, Fuel: 1 << 60, FuelPerSecond: 1 << 60, LogPerSecond: 1e6}, Limits{16 << 20, time.Second, 5e9, 7e9, std.MaxInstances, std.IdleAfter, 16 << 20, 5, std.HostCallTimeout}},
+	} {
+		if got := h.bounded(tc.ask); got != tc.want {
+			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
+		}
+	}
+}
