@@ -61,7 +61,7 @@ func New(o Options) (*Host, error) { return newHost(o, time.Now) }
 
 func newHost(o Options, now func() time.Time) (*Host, error) {
 	h := &Host{
-		defaults: o.Defaults.or(standard()), ceilings: o.Ceilings,
+		defaults: o.Defaults.or(standard()).within(o.Ceilings), ceilings: o.Ceilings,
 		log: o.Logger, now: now,
 		codes: map[string]*code{}, pools: map[string]*pool{}, stop: make(chan struct{}),
 	}
@@ -184,7 +184,7 @@ func (h *Host) Close() error {
 }
 
 // bounded are limits with the defaults put in and the ceilings applied.
-func (h *Host) bounded(l Limits) Limits { return l.or(h.defaults).within(h.ceilings) }
+func (h *Host) bounded(l Limits) Limits { return l.within(h.ceilings).or(h.defaults).within(h.ceilings) }
 
 func (h *Host) isClosed() bool { return h.closed.Load() }
 

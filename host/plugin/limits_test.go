@@ -170,8 +170,8 @@ func TestCeilings(t *testing.T) {
 	std := standard()
 	for name, tc := range map[string]struct{ ask, want Limits }{
 		"nothing": {Limits{}, Limits{16 << 20, time.Second, 5e9, 7e9, std.MaxInstances, std.IdleAfter, 16 << 20, 5, std.HostCallTimeout}},
-		"less": {Limits{1 << 20, time.Minute, 1e9, 2e9, 1, time.Hour, 1 << 10, 1, time.Hour}, Limits{1 << 20, time.Minute, 1e9, 2e9, 1, time.Hour, 1 << 10, 1, time.Hour}},
-		"more": {Limits{MemoryBytes: 1 << 40, Fuel: 1 << 60, FuelPerSecond: 1 << 60, LogPerSecond: 1e6}, Limits{16 << 20, time.Second, 5e9, 7e9, std.MaxInstances, std.IdleAfter, 16 << 20, 5, std.HostCallTimeout}},
+		"less":    {Limits{1 << 20, time.Minute, 1e9, 2e9, 1, time.Hour, 1 << 10, 1, time.Hour}, Limits{1 << 20, time.Minute, 1e9, 2e9, 1, time.Hour, 1 << 10, 1, time.Hour}},
+		"more":    {Limits{MemoryBytes: 1 << 40, Fuel: 1 << 60, FuelPerSecond: 1 << 60, LogPerSecond: 1e6}, Limits{16 << 20, time.Second, 5e9, 7e9, std.MaxInstances, std.IdleAfter, 16 << 20, 5, std.HostCallTimeout}},
 	} {
 		if got := h.bounded(tc.ask); got != tc.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
