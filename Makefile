@@ -31,7 +31,7 @@ demo: setup build ## run the whole loop on real data (under a minute after the b
 	bin/weir demo
 
 .PHONY: test
-test: setup build wasm-check retrain-check ## set up and pass every test
+test: setup build wasm-check retrain-check vectors-check ## set up and pass every test
 	$(GO) vet $(PKGS)
 	$(GO) test -count=1 -timeout 20m $(PKGS)
 
@@ -50,6 +50,10 @@ wasm-check: ## rebuild the committed plugins elsewhere and compare digests
 .PHONY: retrain-check
 retrain-check: ## train the example models again and compare their metrics
 	"$$(scripts/venv.sh train examples/breast-cancer/requirements.txt)" examples/breast-cancer/retrain_test.py
+
+.PHONY: vectors-check
+vectors-check: ## make the examples' vectors again and compare (scikit-learn, scipy, numpy)
+	"$$(scripts/venv.sh train examples/breast-cancer/requirements.txt)" sdk/examples/vectors.py --check
 
 .PHONY: fuzz
 fuzz: setup ## every fuzz target for FUZZTIME (10s)
