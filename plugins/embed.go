@@ -15,9 +15,12 @@ import (
 )
 
 //go:embed beats-baseline/beats-baseline.wasm
+//go:embed clip/clip.wasm
 //go:embed identity/identity.wasm
+//go:embed minmax/minmax.wasm
 //go:embed onehot/onehot.wasm
 //go:embed psi/psi.wasm
+//go:embed robust/robust.wasm
 //go:embed standardize/standardize.wasm
 //go:embed */plugin.json
 var files embed.FS
@@ -38,9 +41,12 @@ func Builtin() []Artifact { return slices.Clone(builtin()) }
 var builtin = sync.OnceValue(func() []Artifact {
 	return []Artifact{
 		artifact("beats-baseline", "Gate: passes a candidate that is no worse than the baseline and better somewhere."),
+		artifact("clip", "Transform: each column kept between bounds."),
 		artifact("identity", "Transform: returns every batch unchanged."),
+		artifact("minmax", "Transform: each column's range mapped to a given one."),
 		artifact("onehot", "Transform: one 0/1 column for each category of text columns."),
 		artifact("psi", "Metric: population stability index of each column over given bins."),
+		artifact("robust", "Transform: (x - center) / scale of each column."),
 		artifact("standardize", "Transform: (x - mean) / std of each column."),
 	}
 })

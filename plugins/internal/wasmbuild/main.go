@@ -124,7 +124,7 @@ func one(tmp, file, python string, versions map[string]string, check bool) (ok b
 	switch m.Language {
 	case "c":
 		args := append([]string{"-m", "ziglang", "cc"}, flags...)
-		args = append(args, "-Wall", "-Werror", "-Wno-unused-function", "-I", "sdk/c", "-o", wasm, filepath.Join(dir, m.Name+".c"))
+		args = append(args, "-Wall", "-Werror", "-Wno-unused-function", "-I", "sdk/c", "-I", "plugins/internal/c", "-o", wasm, filepath.Join(dir, m.Name+".c"))
 		_, err = output(tmp, nil, python, args...)
 	case "go":
 		args := append([]string{"build"}, flags...)
