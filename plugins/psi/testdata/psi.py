@@ -22,13 +22,24 @@ def fill(s):
 
 def case(name, ref, cur, edges):
     clean = [np.array([v for v in side if v is not None], dtype=float) for side in (ref, cur)]
-    out = {"name": name, "edges": [float(e) for e in edges], "reference": ref, "current": cur, "psi": None}
+    score = {"column": "x", "name": "psi", "value": None}
     if all(len(c) for c in clean):
         r, c = (shares(x, edges) for x in clean)
-        out["reference_shares"] = r.tolist()
+        score["detail"] = {"reference_shares": r.tolist()}
         r, c = fill(r), fill(c)
-        out["psi"] = float(np.sum((r - c) * np.log(r / c)))
-    return out
+        score["value"] = float(np.sum((r - c) * np.log(r / c)))
+    return {"name": name, "parameters": {"columns": [{"name": "x", "edges": [float(e) for e in edges]}]},
+            "reference": column(ref), "current": column(cur), "scores": [score], "tolerance": 1e-12}
+
+
+def column(side):
+    """Missing travels as a null, a NaN or an infinity: all the same."""
+    values = [[None, "NaN", "Infinity", "-Infinity"][i % 4] if v is None else v for i, v in enumerate(side)]
+    return [{"name": "x", "type": "float64", "values": values}]
+
+
+def refused(name, parameters, error):
+    return {"name": name, "parameters": parameters, "error": error}
 
 
 def rows(a):
@@ -51,4 +62,7 @@ print(json.dumps([
     case("a very small share", [0] * 19999 + [2], [0] * 10 + [1], [0.5, 1.5]),
     case("no current value", [1, 2, 3], [None, None], [2]),
     case("no reference row", [], [1, 2], [2]),
+    refused("no columns", {}, "columns"),
+    refused("descending edges", {"columns": [{"name": "x", "edges": [1, 0]}]}, "edge"),
+    refused("an unknown key", {"columns": [{"name": "x", "edges": [1], "bins": 4}]}, "bins"),
 ], separators=(",", ":")))
