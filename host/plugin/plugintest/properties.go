@@ -31,7 +31,8 @@ var chunkSizes = []int{1, 2, 7, abi.MaxRows - 1, abi.MaxRows}
 //   - rows: single rows are answered as they are within a batch (through weir_row where the module exports it);
 //   - merges: a metric answers the same state and scores for any split of the rows and any merge tree (Case.MergeTolerance);
 //   - determinism: the same question, twice in one instance (but for handlers, which may keep state) and in a fresh one, has the
-//     same answer, bit for bit.
+//     same answer, bit for bit;
+//   - fuel: it burns the same fuel in two fresh instances.
 //
 // Random choices are seeded by the case's name, so that a failure comes back. An error means that the module cannot be tested at all.
 func Properties(ctx context.Context, h *plugin.Host, wasm []byte, cases []Case) (Report, error) {
@@ -83,11 +84,11 @@ type check struct {
 func (t *trial) checks() []check {
 	switch t.c.World {
 	case abi.WorldTransform:
-		return []check{{"chunks", t.chunks}, {"rows", t.rows}, {"determinism", t.determinism}}
+		return []check{{"chunks", t.chunks}, {"rows", t.rows}, {"determinism", t.determinism}, {"fuel", t.fuel}}
 	case abi.WorldMetric:
-		return []check{{"merges", t.merges}, {"determinism", t.determinism}}
+		return []check{{"merges", t.merges}, {"determinism", t.determinism}, {"fuel", t.fuel}}
 	}
-	return []check{{"determinism", t.determinism}}
+	return []check{{"determinism", t.determinism}, {"fuel", t.fuel}}
 }
 
 // open opens the plugin in a pool of its own for each n, so that another n means other instances.
@@ -265,6 +266,26 @@ func (t *trial) determinism() (string, error) {
 		return "", fmt.Errorf("a fresh instance answers otherwise: %s", d)
 	}
 	return "asked again, and in a fresh instance", nil
+}
+
+func (t *trial) fuel() (string, error) {
+	var burned [2]uint64
+	for i := range burned {
+		p, err := t.open(i + 1)
+		if err != nil {
+			return "", err
+		}
+		defer p.Close() // at the end, so that the second pool is another one
+		before := p.Stats().Fuel
+		if _, err := t.ask(p); err != nil {
+			return "", err
+		}
+		burned[i] = p.Stats().Fuel - before
+	}
+	if burned[0] != burned[1] || burned[0] == 0 {
+		return "", fmt.Errorf("the case burned %d units of fuel, then %d", burned[0], burned[1])
+	}
+	return fmt.Sprintf("%d units, twice", burned[0]), nil
 }
 
 // ask answers a *abi.Batch, a summary or a document.
