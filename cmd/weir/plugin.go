@@ -14,7 +14,7 @@ import (
 )
 
 func (s *session) pluginCommand() *cobra.Command {
-	return group("plugin", "Push and inspect wasm plugins", s.pluginPush(), s.pluginInspect())
+	return group("plugin", "Push and inspect wasm plugins", s.pluginPush(), s.pluginInspect(), s.pluginFit(), s.pluginParameters())
 }
 
 func (s *session) pluginPush() *cobra.Command {

@@ -23,6 +23,8 @@ import (
 	"github.com/weir-ml/weir/host/datasets/datasetskv"
 	"github.com/weir-ml/weir/host/edge/grpcd"
 	"github.com/weir-ml/weir/host/edge/httpd"
+	"github.com/weir-ml/weir/host/fit"
+	"github.com/weir-ml/weir/host/fit/fitkv"
 	"github.com/weir-ml/weir/host/gates"
 	"github.com/weir-ml/weir/host/gates/gateskv"
 	"github.com/weir-ml/weir/host/monitor"
@@ -54,6 +56,7 @@ type App struct {
 	offline *offline.Engine
 
 	datasets  *datasets.Service
+	fits      *fit.Service
 	serving   *serving.Service
 	functions *functions.Service
 	monitor   *monitor.Service
@@ -138,6 +141,17 @@ func (a *App) openRooms(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+
+	fitted, err := fitkv.Open(ctx, a.kv)
+	if err != nil {
+		return err
+	}
+	if a.fits, err = fit.New(fit.Options{
+		Data: fitData{a.datasets}, Plugins: fitPlugins{a.catalog}, Store: fitted, Users: parameterUsers(func() *resource.Service { return a.resources }), Logger: a.log,
+	}); err != nil {
+		return err
+	}
+	a.catalog.documents = a.fits
 
 	if a.serving, err = serving.New(serving.Options{
 		Loader: modelLoader{a.onnx, a.trials()}, Plugins: servingPlugins{a.catalog}, Blobs: a.kv.Blobs(), StrictDevices: a.cfg.StrictDevices,

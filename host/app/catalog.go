@@ -11,6 +11,7 @@ import (
 
 	"github.com/weir-ml/weir/host/config"
 	"github.com/weir-ml/weir/host/errs"
+	"github.com/weir-ml/weir/host/fit"
 	"github.com/weir-ml/weir/host/plugin"
 	"github.com/weir-ml/weir/host/schema"
 	"github.com/weir-ml/weir/kv"
@@ -77,6 +78,8 @@ type catalog struct {
 	host    *plugin.Host
 	blobs   *kv.Blobs
 	ceiling plugin.Limits // the operator's; asking for more is refused
+
+	documents *fit.Service // fitted parameters that specifications name; set once, before the first open
 
 	mu      sync.RWMutex
 	applied map[string]PluginSpec
@@ -173,6 +176,9 @@ func (c *catalog) open(ctx context.Context, ref string, params json.RawMessage, 
 		l.IdleAfter = over.IdleAfter
 	}
 	if err := c.allow(l); err != nil {
+		return nil, err
+	}
+	if params, err = c.parameters(ctx, params); err != nil {
 		return nil, err
 	}
 	return c.host.Open(ctx, wasm, params, l)

@@ -43,7 +43,7 @@ func (a *App) openEdges(context.Context) error {
 	rest.Register(a.http, rest.Deps{
 		Files: files, Info: a.info, UploadLimit: a.cfg.UploadLimitBytes, Resources: a.resources, Blobs: a.kv.Blobs(), Plugins: restPlugins{a.catalog},
 		Functions: a.functions, Datasets: a.datasets, Events: restkv.New(a.kv, a.streams),
-		Models: a.serving, Monitors: a.monitor, Gates: a.gates,
+		Models: a.serving, Monitors: a.monitor, Gates: a.gates, Fits: a.fits,
 	})
 	if err := a.http.Listen(a.cfg.HTTP); err != nil {
 		return err

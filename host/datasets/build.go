@@ -20,8 +20,8 @@ type BuildRequest struct {
 // FunctionRef makes a plugin callable under an SQL name.
 type FunctionRef struct {
 	Name       string          `json:"name"`
-	Plugin     string          `json:"plugin"` // name or digest
-	Parameters json.RawMessage `json:"parameters,omitempty"`
+	Plugin     string          `json:"plugin"`               // name or digest
+	Parameters json.RawMessage `json:"parameters,omitempty"` // an object, or a string: the name of a fitted parameter document
 }
 
 // Build runs SQL over other datasets and makes the result the dataset's next version, with its lineage. A result identical
@@ -84,7 +84,11 @@ func (s *Service) openFunctions(ctx context.Context, r BuildRequest, q *Query, l
 			return closeAll, fmt.Errorf("build dataset %q: function %q: %w", r.Name, f.Name, err)
 		}
 		q.Functions = append(q.Functions, Function{Name: f.Name, T: t})
-		lineage.Functions = append(lineage.Functions, FunctionLineage{Name: f.Name, Plugin: f.Plugin, Digest: t.Digest(), Parameters: f.Parameters})
+		from := FunctionLineage{Name: f.Name, Plugin: f.Plugin, Digest: t.Digest(), Parameters: f.Parameters}
+		if json.Unmarshal(f.Parameters, &from.Fitted) == nil && from.Fitted != "" {
+			from.Parameters = t.Parameters()
+		}
+		lineage.Functions = append(lineage.Functions, from)
 	}
 	return closeAll, nil
 }

@@ -51,6 +51,7 @@ type FunctionLineage struct {
 	Plugin     string          `json:"plugin"`
 	Digest     string          `json:"digest"` // of the plugin's module
 	Parameters json.RawMessage `json:"parameters,omitempty"`
+	Fitted     string          `json:"fitted,omitempty"` // the parameter document that was named; Parameters is what it held
 }
 
 // BuildSource is Version.Source of a built version.

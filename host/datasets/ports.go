@@ -74,7 +74,8 @@ type Store interface {
 type Transformer interface {
 	Schema(ctx context.Context) (abi.Schema, error)
 	TransformChunk(ctx context.Context, in *abi.Batch, use func(out *abi.Batch) error) error
-	Digest() string // of the module, for the lineage
+	Digest() string              // of the module, for the lineage
+	Parameters() json.RawMessage // it was opened with, for the lineage: those of a stored document where that was named
 	Close() error
 }
 

@@ -287,6 +287,20 @@ func (s *Service) Batches(ctx context.Context, ref string, columns []string, fn 
 	return nil
 }
 
+// Select runs one SELECT over a version, which is the view "data" in it, and hands the result to fn in batches that belong to
+// it. The SQL is kept to that view as a build's is. fn must not read datasets itself: it may hold the engine's last slot.
+func (s *Service) Select(ctx context.Context, ref, sql string, fn func(*abi.Batch) error) error {
+	v, src, err := s.data(ctx, ref, nil)
+	if err != nil {
+		return err
+	}
+	src.Name = "data"
+	if err := s.o.Engine.Batches(ctx, Query{SQL: sql, Sources: []Source{src}}, fn); err != nil {
+		return fmt.Errorf("query dataset %s: %w", v.Ref(), err)
+	}
+	return nil
+}
+
 // Quantiles computes exact quantiles (linear interpolation) of columns over their numbers: nulls, NaN and infinities are
 // left out. A column without numbers has a nil slice. NotFound names a column that is missing.
 func (s *Service) Quantiles(ctx context.Context, ref string, columns []string, probs []float64) (map[string][]float64, error) {

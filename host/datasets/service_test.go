@@ -48,7 +48,9 @@ func (s scale) TransformChunk(_ context.Context, in *abi.Batch, use func(*abi.Ba
 }
 
 func (s scale) Digest() string { return "sha256:scale" }
-func (s scale) Close() error   { *s.closed++; return nil }
+
+func (s scale) Parameters() json.RawMessage { return json.RawMessage(`{"by":2}`) }
+func (s scale) Close() error                { *s.closed++; return nil }
 
 type plugins struct{ opened, closed int }
 

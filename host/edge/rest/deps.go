@@ -8,6 +8,7 @@ import (
 
 	"github.com/weir-ml/weir/functions"
 	"github.com/weir-ml/weir/host/datasets"
+	"github.com/weir-ml/weir/host/fit"
 	"github.com/weir-ml/weir/host/gates"
 	"github.com/weir-ml/weir/host/monitor"
 	"github.com/weir-ml/weir/host/resource"
@@ -29,6 +30,7 @@ type Deps struct {
 	Models      *serving.Service
 	Monitors    *monitor.Service
 	Gates       *gates.Service
+	Fits        *fit.Service
 }
 
 // Info describes the running process.

@@ -7,6 +7,7 @@ import (
 	"github.com/weir-ml/weir/functions"
 	"github.com/weir-ml/weir/host/datasets"
 	"github.com/weir-ml/weir/host/edge/httpd"
+	"github.com/weir-ml/weir/host/fit"
 	"github.com/weir-ml/weir/host/gates"
 	"github.com/weir-ml/weir/host/monitor"
 	"github.com/weir-ml/weir/host/resource"
@@ -67,6 +68,12 @@ var operations = []operation{
 	{"POST", "/api/v1/plugins", "plugins", "Push a module: check it, store it, apply its Plugin resource", []param{{"name", "string", "The resource's name; default: the name that the module gives itself"}}, nil, media(wasmType), 200, PluginInfo{}, true, (*api).pushPlugin},
 	{"GET", "/api/v1/plugins", "plugins", "Applied and built-in plugins", nil, nil, nil, 200, Items[PluginInfo]{}, false, (*api).listPlugins},
 	{"GET", "/api/v1/plugins/:ref", "plugins", "One plugin by name or digest", nil, nil, nil, 200, PluginInfo{}, false, (*api).getPlugin},
+
+	{"GET", "/api/v1/parameters", "plugins", "The latest version of every fitted parameter document", nil, nil, nil, 200, Items[fit.Document]{}, false, (*api).listParameters},
+	{"POST", "/api/v1/parameters/:name", "plugins", "Learn a plugin's parameters from a data set; the next version of the document", nil, nil, fit.Request{}, 200, fit.Document{}, false, (*api).fitParameters},
+	{"GET", "/api/v1/parameters/:ref", "plugins", "One document: name, name@3 or name@latest", nil, nil, nil, 200, fit.Document{}, false, (*api).getParameters},
+	{"DELETE", "/api/v1/parameters/:ref", "plugins", "Forget one version (name@3) or a whole document (name) that nothing uses", nil, nil, nil, 204, nil, false, (*api).deleteParameters},
+	{"GET", "/api/v1/parameters/:name/versions", "plugins", "All versions of a document, oldest first", nil, nil, nil, 200, Items[fit.Document]{}, false, (*api).parameterVersions},
 
 	{"GET", "/api/v1/functions", "functions", "Status of all functions", nil, nil, nil, 200, Items[functions.Status]{}, false, (*api).listFunctions},
 	{"GET", "/api/v1/functions/:name", "functions", "Status of one function", nil, nil, nil, 200, functions.Status{}, false, (*api).getFunction},
