@@ -52,8 +52,9 @@ retrain-check: ## train the example models again and compare their metrics
 	"$$(scripts/venv.sh train examples/breast-cancer/requirements.txt)" examples/breast-cancer/retrain_test.py
 
 .PHONY: vectors-check
-vectors-check: ## make the examples' vectors again and compare (scikit-learn, scipy, numpy)
+vectors-check: ## make the references of tests again and compare (scikit-learn, scipy, numpy)
 	"$$(scripts/venv.sh train examples/breast-cancer/requirements.txt)" sdk/examples/vectors.py --check
+	"$$(scripts/venv.sh train examples/breast-cancer/requirements.txt)" host/fit/testdata/fit.py --check
 
 .PHONY: fuzz
 fuzz: setup ## every fuzz target for FUZZTIME (10s)

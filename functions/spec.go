@@ -69,7 +69,7 @@ type EventTrigger struct {
 // PluginRef names a Plugin resource and the parameters it is started with.
 type PluginRef struct {
 	Plugin     string          `json:"plugin"`
-	Parameters json.RawMessage `json:"parameters,omitempty"` // a JSON object; empty means {}
+	Parameters json.RawMessage `json:"parameters,omitempty"` // a JSON object, or a string that names a fitted parameter document; empty means {}
 }
 
 // Output is where results go.
@@ -173,10 +173,10 @@ func (r *PluginRef) validate(path string) error {
 	if r.Plugin == "" {
 		return invalid("%s.plugin is missing", path)
 	}
-	if p := bytes.TrimSpace(r.Parameters); len(p) > 0 && string(p) != "null" {
+	if p := bytes.TrimSpace(r.Parameters); len(p) > 0 && p[0] != '"' && string(p) != "null" {
 		var object map[string]json.RawMessage
 		if err := json.Unmarshal(p, &object); err != nil {
-			return invalid("%s.parameters must be a JSON object: %w", path, err)
+			return invalid("%s.parameters must be a JSON object, or the name of a fitted parameter document: %w", path, err)
 		}
 	}
 	return nil

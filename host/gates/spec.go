@@ -19,7 +19,7 @@ type Spec struct {
 // PluginRef names a plugin of world gate and the parameters it is started with.
 type PluginRef struct {
 	Plugin string `json:"plugin"` // the name of a Plugin resource
-	// Parameters is the plugin's parameters document, a JSON object; empty means {}.
+	// Parameters is the plugin's parameters document, a JSON object, or a string that names a fitted one; empty means {}.
 	Parameters json.RawMessage `json:"parameters,omitempty"`
 }
 
@@ -28,10 +28,10 @@ func (s Spec) Validate() error {
 	if s.Plugin.Plugin == "" {
 		return errs.New(errs.Invalid, "spec.plugin.plugin is missing: name the plugin that judges")
 	}
-	if p := bytes.TrimSpace(s.Plugin.Parameters); len(p) > 0 && !bytes.Equal(p, []byte("null")) {
+	if p := bytes.TrimSpace(s.Plugin.Parameters); len(p) > 0 && p[0] != '"' && !bytes.Equal(p, []byte("null")) {
 		var object map[string]json.RawMessage
 		if err := json.Unmarshal(p, &object); err != nil {
-			return errs.New(errs.Invalid, "spec.plugin.parameters must be a JSON object: %w", err)
+			return errs.New(errs.Invalid, "spec.plugin.parameters must be a JSON object, or the name of a fitted parameter document: %w", err)
 		}
 	}
 	return nil

@@ -117,6 +117,7 @@ type Pool struct {
 	Traps         uint64        `json:"traps"`
 	ColdStarts    uint64        `json:"cold_starts"`
 	LastColdStart time.Duration `json:"last_cold_start_ns"`
+	Fuel          uint64        `json:"fuel"` // units burned by all instances
 }
 
 // FunctionEvent is the consumption of a stream.
@@ -178,6 +179,7 @@ type FunctionLineage struct {
 	Plugin     string          `json:"plugin"`
 	Digest     string          `json:"digest"`
 	Parameters json.RawMessage `json:"parameters,omitempty"`
+	Fitted     string          `json:"fitted,omitempty"` // the parameter document that was named
 }
 
 // Build makes a data set from others by SQL: each input is a view of its name.
