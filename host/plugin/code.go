@@ -28,6 +28,7 @@ type code struct {
 	live     int // instances made of it
 	used     time.Time
 	desc     *abi.Description
+	params   *parameterSchema // of desc
 	exports  []string
 	invalid  error // a module that was found wrong stays wrong
 }
@@ -156,6 +157,13 @@ func (c *code) nameLocked() string {
 	return ""
 }
 
+// parameters is the schema of its parameters, once learn has run; nil: it has none.
+func (c *code) parameters() *parameterSchema {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.params
+}
+
 // described is the description, once learn has run.
 func (c *code) described() abi.Description {
 	c.mu.Lock()
@@ -201,9 +209,22 @@ func (c *code) learn(ctx context.Context, in *instance) (abi.Description, error)
 	if err != nil {
 		return abi.Description{}, err
 	}
+	if len(raw) > maxDescriptionBytes {
+		return abi.Description{}, faultf(errs.Invalid, causeOutput, "weir_describe answered %d bytes, a description has at most %d", len(raw), maxDescriptionBytes)
+	}
 	var d abi.Description
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return d, faultf(errs.Invalid, causeOutput, "weir_describe did not answer a description: %v", err)
+	}
+	var doc struct {
+		Parameters json.RawMessage `json:"parameters"` // as it stands: numbers keep their digits
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return d, faultf(errs.Invalid, causeOutput, "weir_describe did not answer a description: %v", err)
+	}
+	params, err := compileParameters(doc.Parameters)
+	if err != nil {
+		return d, err
 	}
 	if !nameOK(d.Name) {
 		return d, faultf(errs.Invalid, causeOutput, "its name %q must be lower-case words and digits joined by dashes, at most 64 bytes", d.Name)
@@ -213,7 +234,7 @@ func (c *code) learn(ctx context.Context, in *instance) (abi.Description, error)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.desc = &d
+	c.desc, c.params = &d, params
 	c.exports = sortedKeys(in.compiled.ExportedFunctions())
 	return d, nil
 }

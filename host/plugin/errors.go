@@ -27,6 +27,7 @@ const (
 	causeExit        cause = "exit"          // proc_exit
 	causeOutput      cause = "bad_output"    // what it returned breaks the ABI
 	causeGuest       cause = "guest_error"   // the guest answered an error
+	causeParameters  cause = "parameters"    // the parameters do not fit its schema
 )
 
 // fault is a failed call: what happened and how, before the plugin's name is put to it.

@@ -184,7 +184,9 @@ func (h *Host) Close() error {
 }
 
 // bounded are limits with the defaults put in and the ceilings applied.
-func (h *Host) bounded(l Limits) Limits { return l.within(h.ceilings).or(h.defaults).within(h.ceilings) }
+func (h *Host) bounded(l Limits) Limits {
+	return l.within(h.ceilings).or(h.defaults).within(h.ceilings)
+}
 
 func (h *Host) isClosed() bool { return h.closed.Load() }
 

@@ -184,6 +184,11 @@ func (p *pool) initialise(ctx context.Context, in *instance) error {
 	if _, err := p.code.learn(ctx, in); err != nil {
 		return err
 	}
+	if p.schema.Load() == nil { // they are the pool's: checked once
+		if err := p.code.parameters().check(p.params); err != nil {
+			return err
+		}
+	}
 	err := in.give(ctx, p.params, func(ptr, size uint64) error {
 		v, err := in.call(ctx, fnInit, ptr, size)
 		if err == nil && int32(v) != 0 {

@@ -167,6 +167,8 @@ func TestStandardizeWidensAndReorders(t *testing.T) {
 	}
 }
 
+// TestParametersAreRefused: by the host, by the schema that the plugin describes, and by the guest itself, which other hosts may
+// run and which knows what no schema can say. An empty host means: the guest's words are what the caller sees.
 func TestParametersAreRefused(t *testing.T) {
 	h, err := New(Options{CacheDir: codeDir})
 	if err != nil {
@@ -174,35 +176,65 @@ func TestParametersAreRefused(t *testing.T) {
 	}
 	defer h.Close()
 	col := func(s string) string { return `{"columns":[` + s + `]}` }
-	for _, tc := range []struct{ plugin, params, want string }{
-		{"standardize", `{}`, `"columns" is missing`},
-		{"standardize", `[]`, "byte 0: an object is expected"},
-		{"standardize", col(``), "is empty"},
-		{"standardize", col(`{"name":"x","mean":1}`), `column 0 lacks "std"`},
-		{"standardize", col(`{"name":"x","mean":1,"std":-1}`), `column "x" has a negative std`},
-		{"standardize", col(`{"name":"x","mean":1,"std":1,"sdt":2}`), `unknown key "sdt"`},
-		{"standardize", col(`{"name":"x","mean":"1","std":1}`), "a number is expected"},
-		{"standardize", col(`{"name":"x","mean":1e999,"std":1}`), "too large for a double"},
-		{"standardize", col(`{"name":"x","mean":1,"std":1},{"name":"x","mean":1,"std":1}`), `"x" is listed twice`},
-		{"standardize", `{"columns":[],"more":1}`, `unknown key "more"`},
-		{"onehot", `{}`, `"columns" is missing`},
-		{"onehot", col(`{"name":"x","categories":[]}`), "has no categories"},
-		{"onehot", col(`{"name":"x","categories":["a","a"]}`), `lists the category "a" twice`},
-		{"onehot", col(`{"name":"x","categories":["b=c"]},{"name":"x=b","categories":["c"]}`), `would be named "x=b=c"`},
-		{"onehot", col(`{"name":"x","categories":["\ud800"]}`), "unpaired surrogate"},
-		{"psi", col(`{"name":"x","edges":[2,1]}`), "does not ascend"},
-		{"psi", col(`{"name":"x","edge":[2,1]}`), "unknown field"},
-		{"beats-baseline", `{"metrics":[{"name":"x","direction":"up"}]}`, `direction "up": use higher or lower`},
-		{"beats-baseline", `{}`, `"metrics" is missing`},
+	for _, tc := range []struct{ plugin, params, guest, host string }{
+		{"standardize", `{}`, `"columns" is missing`, ""},
+		{"standardize", `[]`, "byte 0: an object is expected", "the document: is array, and must be object"},
+		{"standardize", col(``), "is empty", "/columns: has 0 items, at least 1 are needed"},
+		{"standardize", col(`{"name":"x","mean":1}`), `column 0 lacks "std"`, `/columns/0: "std" is missing: add it`},
+		{"standardize", col(`{"name":"x","mean":1,"std":-1}`), `column "x" has a negative std`, "/columns/0/std: -1 is too small: the least is 0"},
+		{"standardize", col(`{"name":"x","mean":1,"std":1,"sdt":2}`), `unknown key "sdt"`, `/columns/0: "sdt" is not known here: use "mean", "name", "std"`},
+		{"standardize", col(`{"name":"x","mean":"1","std":1}`), "a number is expected", "/columns/0/mean: is string, and must be number"},
+		{"standardize", col(`{"name":"x","mean":1e999,"std":1}`), "too large for a double", ""},
+		{"standardize", col(`{"name":"x","mean":1,"std":1},{"name":"x","mean":1,"std":1}`), `"x" is listed twice`, ""},
+		{"standardize", `{"columns":[],"more":1}`, `unknown key "more"`, `/columns: has 0 items, at least 1 are needed; the document: "more" is not known here: use "columns"`},
+		{"onehot", `{}`, `"columns" is missing`, ""},
+		{"onehot", col(`{"name":"x","categories":[]}`), "has no categories", "/columns/0/categories: has 0 items"},
+		{"onehot", col(`{"name":"x","categories":["a","a"]}`), `lists the category "a" twice`, ""},
+		{"onehot", col(`{"name":"x","categories":["b=c"]},{"name":"x=b","categories":["c"]}`), `would be named "x=b=c"`, ""},
+		{"onehot", col(`{"name":"x","categories":["\ud800"]}`), "unpaired surrogate", ""},
+		{"psi", col(`{"name":"x","edges":[2,1]}`), "does not ascend", ""},
+		{"psi", col(`{"name":"x","edge":[2,1]}`), "unknown field", `/columns/0: "edges" is missing: add it; /columns/0: "edge" is not known here`},
+		{"beats-baseline", `{"metrics":[{"name":"x","direction":"up"}]}`, `direction "up": use higher or lower`, `/metrics/0/direction: "up" is none of the allowed values: use one of ["higher","lower"]`},
+		{"beats-baseline", `{}`, `"metrics" is missing`, ""},
 	} {
-		_, err := h.Open(context.Background(), builtin(t, tc.plugin), json.RawMessage(tc.params), Limits{})
-		if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "plugin "+tc.plugin+" (sha256:") {
-			t.Errorf("%s %s: %v, want %q", tc.plugin, tc.params, err, tc.want)
+		seen := tc.host
+		if seen == "" {
+			seen = tc.guest
+		}
+		wasm := builtin(t, tc.plugin)
+		_, err := h.Open(context.Background(), wasm, json.RawMessage(tc.params), Limits{})
+		if !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), seen) || !strings.Contains(err.Error(), "plugin "+tc.plugin+" (sha256:") {
+			t.Errorf("%s %s: %v, want %q", tc.plugin, tc.params, err, seen)
+		}
+		if err := unchecked(t, h, wasm, tc.params); err == nil || !strings.Contains(err.Error(), tc.guest) {
+			t.Errorf("%s %s: the guest says %v, want %q", tc.plugin, tc.params, err, tc.guest)
 		}
 	}
 	if _, err := h.Open(context.Background(), builtin(t, "identity"), json.RawMessage("{"), Limits{}); !errs.Is(err, errs.Invalid) {
 		t.Errorf("parameters that are no JSON: %v", err)
 	}
+}
+
+// unchecked gives parameters to a guest without asking the schema.
+func unchecked(t *testing.T, h *Host, wasm []byte, params string) error {
+	t.Helper()
+	c, err := h.codeOf(wasm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	in, err := c.start(ctx, h.bounded(Limits{}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.close()
+	return in.give(ctx, []byte(params), func(ptr, size uint64) error {
+		v, err := in.call(ctx, fnInit, ptr, size)
+		if err == nil && int32(v) != 0 {
+			err = in.guestError(ctx, fnInit)
+		}
+		return err
+	})
 }
 
 func TestWrongColumnsAreNamed(t *testing.T) {
