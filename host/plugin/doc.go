@@ -1,9 +1,11 @@
 // Package plugin runs uploaded WebAssembly modules: it validates and compiles them, keeps their machine code on disk by
 // digest, pools their instances, moves batches in and out of their memory, and stops what runs too long or grows too large.
 //
-// Guests are untrusted. A module may import WASI preview 1 alone, and gets of it no files, no arguments, no environment, no
-// network, and a clock and random numbers that are the same in every run. Its memory, its time and its fuel are bounded (limits.go);
-// what it returns is checked before it is read. Parameters are checked against the schema that it describes (parameters.go). After any error the instance is thrown away, since its state may be half updated.
+// Guests are untrusted. A module may import WASI preview 1, of which it gets no files, no arguments, no environment, no
+// network, and a clock and random numbers that are the same in every run, and weir:host, of which it gets what it was granted
+// (grants.go, hostcalls.go): nothing unless Open says so. Its memory, its time and its fuel are bounded (limits.go); what it
+// returns is checked before it is read. Parameters are checked against the schema that it describes (parameters.go). After any
+// error the instance is thrown away, since its state may be half updated.
 //
 // Known edges: recursion that keeps nothing in linear memory may use up to 400 MB of native stack (a constant of wazero's) before
 // it is stopped, and a single bulk memory instruction runs to its end; both are short. Modules are rewritten to be

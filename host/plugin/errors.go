@@ -28,6 +28,7 @@ const (
 	causeOutput      cause = "bad_output"    // what it returned breaks the ABI
 	causeGuest       cause = "guest_error"   // the guest answered an error
 	causeParameters  cause = "parameters"    // the parameters do not fit its schema
+	causeReplay      cause = "replay"        // it did something else than its journal says
 )
 
 // fault is a failed call: what happened and how, before the plugin's name is put to it.
@@ -53,7 +54,10 @@ func isFault(err error) bool {
 func trapFault(ctx context.Context, err error, mem *linear, l Limits) *fault {
 	var exit *sys.ExitError
 	var abort *abortError
+	var stopped *fault // by a host function
 	switch text := firstLine(err.Error()); {
+	case errors.As(err, &stopped):
+		return stopped
 	case errors.Is(err, fuel.ErrExhausted):
 		return faultf(errs.Exhausted, causeFuel, "it burned its fuel of %d units in one call: give it less work at a time, or raise its limit fuel_per_call", l.Fuel)
 	case errors.Is(err, fuel.ErrDeadline):

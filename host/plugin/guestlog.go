@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -23,6 +24,15 @@ type guestLog struct {
 
 // Write logs p as one record. It never fails: a guest must not learn what the host does with its words.
 func (g *guestLog) Write(p []byte) (int, error) {
+	g.record(slog.LevelDebug, "plugin output", p)
+	return len(p), nil
+}
+
+// record logs a guest's text, or drops it. A nil log drops all.
+func (g *guestLog) record(level slog.Level, message string, text []byte, attrs ...any) {
+	if g == nil {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
@@ -34,9 +44,8 @@ func (g *guestLog) Write(p []byte) (int, error) {
 	}
 	if g.written >= g.perSecond {
 		g.dropped++
-		return len(p), nil
+		return
 	}
 	g.written++
-	g.log.Debug("plugin output", "text", printable(p[:min(len(p), logLineBytes)]))
-	return len(p), nil
+	g.log.Log(context.Background(), level, message, append(attrs, "text", printable(text[:min(len(text), logLineBytes)]))...)
 }

@@ -30,12 +30,14 @@ type Options struct {
 	Ceilings   Limits                // what no plugin gets more of, whatever it asks for; zero fields: no ceiling
 	Logger     *slog.Logger          // nil: silent. What guests print goes there at debug level, cut and rate-limited
 	Registerer prometheus.Registerer // nil: no metrics
+	Services   Services              // what stands behind the functions of weir:host
 }
 
 // Host runs plugins. Its methods are safe for concurrent use.
 type Host struct {
 	defaults Limits
 	ceilings Limits
+	services Services
 	log      *slog.Logger
 	metrics  *metrics
 	now      func() time.Time
@@ -62,7 +64,7 @@ func New(o Options) (*Host, error) { return newHost(o, time.Now) }
 func newHost(o Options, now func() time.Time) (*Host, error) {
 	h := &Host{
 		defaults: o.Defaults.or(standard()).within(o.Ceilings), ceilings: o.Ceilings,
-		log: o.Logger, now: now,
+		services: o.Services, log: o.Logger, now: now,
 		codes: map[string]*code{}, pools: map[string]*pool{}, stop: make(chan struct{}),
 	}
 	h.defaults.MaxOutputBytes = o.Defaults.MaxOutputBytes
@@ -218,7 +220,11 @@ func (h *Host) Inspect(ctx context.Context, wasm []byte) (Info, error) {
 // Open makes the plugin ready: compiled, and one instance started and initialised with params (a JSON document; nil = {}),
 // so that wrong parameters fail here, as errs.Invalid with the guest's words. The same module, parameters and limits share one pool.
 // Close the plugin when done. wasm is kept and must not change.
-func (h *Host) Open(ctx context.Context, wasm []byte, params json.RawMessage, limits Limits) (*Plugin, error) {
+func (h *Host) Open(ctx context.Context, wasm []byte, params json.RawMessage, limits Limits, with ...OpenOption) (*Plugin, error) {
+	var o opening
+	for _, w := range with {
+		w(&o)
+	}
 	c, err := h.codeOf(wasm)
 	if err != nil {
 		return nil, err
@@ -231,7 +237,7 @@ func (h *Host) Open(ctx context.Context, wasm []byte, params json.RawMessage, li
 	}
 	limits = h.bounded(limits)
 	sum := sha256.Sum256(params)
-	key := fmt.Sprintf("%s|%x|%+v", c.digest, sum, limits)
+	key := fmt.Sprintf("%s|%x|%+v|%s", c.digest, sum, limits, o.key())
 	h.mu.Lock()
 	if h.closed.Load() {
 		h.mu.Unlock()
@@ -239,7 +245,7 @@ func (h *Host) Open(ctx context.Context, wasm []byte, params json.RawMessage, li
 	}
 	p := h.pools[key]
 	if p == nil {
-		p = newPool(h, c, key, append(json.RawMessage(nil), params...), limits)
+		p = newPool(h, c, key, append(json.RawMessage(nil), params...), limits, o)
 		h.pools[key] = p
 	}
 	p.refs++

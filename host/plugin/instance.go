@@ -21,7 +21,8 @@ type instance struct {
 	mod      api.Module
 	mem      *linear
 	meter    *meter
-	ctx      context.Context       // carries the meter; what every guest call is made with
+	ctx      context.Context // carries the meter and host; what every guest call is made with
+	host     hostCalls
 	stack    [2]uint64             // arguments and result: no export has more
 	fn       [exports]api.Function // looked up on first use: each carries a stack of 10 KiB
 
@@ -79,10 +80,11 @@ func (c *code) start(ctx context.Context, l Limits, p *pool) (*instance, error) 
 		return nil, err
 	}
 	in := &instance{code: c, compiled: m, limits: l, mem: &linear{limit: uint64(l.MemoryBytes)}, meter: &meter{Meter: fuel.NewMeter(0), budget: l.Fuel, limit: l.Timeout}}
-	in.ctx = in.meter.Context(context.Background())
+	in.host = hostCalls{in: in}
+	in.ctx = in.host.context(in.meter.Context(context.Background()))
 	var log *guestLog
 	if p != nil {
-		log = p.log
+		log, in.host.log, in.host.grants = p.log, p.log, p.grants
 	}
 	if err := in.boot(ctx, h.runtime, log); err != nil {
 		if p != nil {
@@ -102,6 +104,7 @@ func (in *instance) boot(ctx context.Context, rt wazero.Runtime, log *guestLog) 
 	if log != nil {
 		cfg = cfg.WithStdout(log).WithStderr(log)
 	}
+	cfg = in.host.configure(cfg)
 	err := in.guarded(ctx, func(ctx context.Context) (err error) {
 		in.mod, err = rt.InstantiateModule(experimental.WithMemoryAllocator(ctx, alloc), in.compiled, cfg)
 		if err == nil {

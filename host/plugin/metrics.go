@@ -13,6 +13,7 @@ type metrics struct {
 	calls     *prometheus.CounterVec
 	traps     *prometheus.CounterVec
 	fuel      *prometheus.CounterVec
+	hostCalls *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
 	coldStart prometheus.Histogram
 }
@@ -31,12 +32,14 @@ func newMetrics(reg prometheus.Registerer, count func() (live, idle int)) (*metr
 		traps: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_plugin_traps_total", Help: "Plugin instances thrown away, by cause."}, []string{"cause"}),
 		fuel: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "weir_plugin_fuel_units_total", Help: "Fuel burned by plugins (docs/formats/fuel.md), in calls of a world and in starting instances."}, []string{"world"}),
+		hostCalls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "weir_plugin_host_calls_total", Help: "What plugins asked of the host, by function and outcome."}, []string{"function", "outcome"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "weir_plugin_call_seconds", Help: "Duration of one call into a guest.", Buckets: prometheus.ExponentialBuckets(250e-9, 4, 12)}, []string{"world"}),
 		coldStart: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "weir_plugin_cold_start_seconds", Help: "Making an instance ready, loading its code included.", Buckets: prometheus.ExponentialBuckets(50e-6, 3, 12)}),
 	}
-	m.all = []prometheus.Collector{m.calls, m.traps, m.fuel, m.duration, m.coldStart}
+	m.all = []prometheus.Collector{m.calls, m.traps, m.fuel, m.hostCalls, m.duration, m.coldStart}
 	for _, state := range []string{"live", "idle"} {
 		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "weir_plugin_instances_count", Help: "Plugin instances.", ConstLabels: prometheus.Labels{"state": state}},
@@ -78,6 +81,12 @@ func (m *metrics) called(world string, d time.Duration) {
 func (m *metrics) trapped(c cause) {
 	if m != nil {
 		m.traps.WithLabelValues(string(c)).Inc()
+	}
+}
+
+func (m *metrics) asked(function, outcome string) {
+	if m != nil {
+		m.hostCalls.WithLabelValues(function, outcome).Inc()
 	}
 }
 

@@ -50,8 +50,8 @@ var worldExports = map[abi.World]map[string]signature{
 func checkInterface(m wazero.CompiledModule, l Limits) error {
 	for _, f := range m.ImportedFunctions() {
 		mod, name, _ := f.Import()
-		if mod != "wasi_snapshot_preview1" && mod != fuelModule && (mod != abortModule || name != abortName) {
-			return faultf(errs.Invalid, causeTrap, "it imports %s.%s: only wasi_snapshot_preview1 and env.abort are to be had", mod, name)
+		if mod != "wasi_snapshot_preview1" && mod != fuelModule && mod != hostModule && (mod != abortModule || name != abortName) {
+			return faultf(errs.Invalid, causeTrap, "it imports %s.%s: only wasi_snapshot_preview1, weir:host and env.abort are to be had", mod, name)
 		}
 	}
 	mem, ok := m.ExportedMemories()["memory"]

@@ -221,7 +221,13 @@ func (p *Plugin) exchange(ctx context.Context, in *instance, w abi.World, doc []
 		e = fnHandle
 	}
 	return in.give(ctx, doc, func(ptr, size uint64) error {
+		if err := in.host.begin(ctx); err != nil {
+			return err
+		}
 		raw, err := in.document(ctx, e, ptr, size)
+		if ended := in.host.end(); err == nil {
+			err = ended
+		}
 		if err != nil {
 			return err
 		}

@@ -29,6 +29,7 @@ type pool struct {
 	key    string
 	params json.RawMessage
 	limits Limits
+	grants *Grants // nil: none
 	log    *guestLog
 	fuel   *rate // nil: no limit
 	refs   int   // of Plugins; guarded by the host's mu
@@ -46,9 +47,9 @@ type pool struct {
 	lastCold                    atomic.Int64
 }
 
-func newPool(h *Host, c *code, key string, params json.RawMessage, l Limits) *pool {
+func newPool(h *Host, c *code, key string, params json.RawMessage, l Limits, o opening) *pool {
 	return &pool{
-		host: h, code: c, key: key, params: params, limits: l,
+		host: h, code: c, key: key, params: params, limits: l, grants: o.grants,
 		log:   &guestLog{log: h.log.With("digest", c.digest), now: h.now, perSecond: l.LogPerSecond},
 		fuel:  newRate(l.FuelPerSecond, h.now),
 		slots: make(chan struct{}, l.MaxInstances),
