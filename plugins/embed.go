@@ -15,10 +15,13 @@ import (
 )
 
 //go:embed beats-baseline/beats-baseline.wasm
+//go:embed bucketise/bucketise.wasm
 //go:embed clip/clip.wasm
 //go:embed identity/identity.wasm
+//go:embed impute/impute.wasm
 //go:embed minmax/minmax.wasm
 //go:embed onehot/onehot.wasm
+//go:embed ordinal/ordinal.wasm
 //go:embed psi/psi.wasm
 //go:embed robust/robust.wasm
 //go:embed standardize/standardize.wasm
@@ -41,10 +44,13 @@ func Builtin() []Artifact { return slices.Clone(builtin()) }
 var builtin = sync.OnceValue(func() []Artifact {
 	return []Artifact{
 		artifact("beats-baseline", "Gate: passes a candidate that is no worse than the baseline and better somewhere."),
+		artifact("bucketise", "Transform: the interval between given edges that a number lies in."),
 		artifact("clip", "Transform: each column kept between bounds."),
 		artifact("identity", "Transform: returns every batch unchanged."),
+		artifact("impute", "Transform: a given value where there is none."),
 		artifact("minmax", "Transform: each column's range mapped to a given one."),
 		artifact("onehot", "Transform: one 0/1 column for each category of text columns."),
+		artifact("ordinal", "Transform: categories, texts or numbers, to their positions in a list."),
 		artifact("psi", "Metric: population stability index of each column over given bins."),
 		artifact("robust", "Transform: (x - center) / scale of each column."),
 		artifact("standardize", "Transform: (x - mean) / std of each column."),

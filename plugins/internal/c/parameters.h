@@ -4,6 +4,10 @@
 #ifndef PARAMETERS_H
 #define PARAMETERS_H
 
+#include <stdlib.h>
+
+#include "decimal.h"
+#define strtod(text, end) nearest_double(text) /* for weir_json_number */
 #include "weir_json.h"
 
 typedef struct { const char *p; uint32_t n; } text;
