@@ -2,7 +2,8 @@
  *
  * Include it in exactly one C file, define the exports of your world (WEIR_EXPORT below), and build with
  *   cc --target=wasm32-wasi -O3 -s -mexec-model=reactor -Wl,-z,stack-size=65536 -msimd128 -I sdk/c -o my.wasm my.c
- * plugins/identity is the smallest example, plugins/standardize a real one. JSON parameters: weir_json.h.
+ * plugins/identity is the smallest example, sdk/examples has seven real ones. JSON parameters: weir_json.h; a logarithm that vectorises:
+ * weir_math.h; what a guest may ask of the host: weir_host.h. README.md tells what is where.
  *
  * The header itself exports memory management (weir_alloc, weir_free), weir_abi_version and weir_error. */
 #ifndef WEIR_H
@@ -42,6 +43,16 @@ typedef struct {
 } weir_batch;
 
 _Static_assert(sizeof(weir_column) == 32 && sizeof(weir_batch) == 32, "the ABI's layout");
+
+/* A value in a row of weir_row (ABI.md, section 10); a float_vector takes as many bytes as it needs instead, 8-aligned. */
+typedef union {
+	int64_t i64; /* bool, int32, int64, timestamp */
+	float f32;   /* the other half is 0 */
+	double f64;
+	struct { const char *p; uint32_t len; } text; /* utf8, binary */
+} weir_cell;
+
+_Static_assert(sizeof(weir_cell) == 8, "the ABI's layout");
 
 #define WEIR_INLINE static inline __attribute__((unused))
 
@@ -155,5 +166,62 @@ __attribute__((export_name("weir_error"))) uint64_t weir_error(void) { return we
 
 /* weir_out_of_memory is the text by which the host knows that the memory limit was hit. */
 WEIR_INLINE int weir_out_of_memory(void) { return weir_fail("out of memory"); }
+
+/* ---- batches ---- */
+
+/* weir_type_name is the type's name as schemas write it. */
+WEIR_INLINE const char *weir_type_name(uint8_t type) {
+	switch (type) {
+	case WEIR_BOOL: return "bool";
+	case WEIR_INT32: return "int32";
+	case WEIR_INT64: return "int64";
+	case WEIR_FLOAT32: return "float32";
+	case WEIR_FLOAT64: return "float64";
+	case WEIR_UTF8: return "utf8";
+	case WEIR_BINARY: return "binary";
+	case WEIR_TIMESTAMP: return "timestamp";
+	}
+	return "float_vector";
+}
+
+/* weir_find answers the column of that name, which must have that type; otherwise 0, with the error set. */
+WEIR_INLINE const weir_column *weir_find(const weir_batch *b, const char *name, uint32_t len, uint8_t type) {
+	for (uint32_t i = 0; i < b->columns; i++) {
+		const weir_column *c = &b->column[i];
+		if (!weir_same(c->name, c->name_len, name, len)) continue;
+		if (c->type == type) return c;
+		return weir_fail("input column %S must be %s", name, len, weir_type_name(type)), (weir_column *)0;
+	}
+	return weir_fail("input column %S is missing", name, len), (weir_column *)0;
+}
+
+/* weir_add_field appends {"name":…,"type":…} to a schema, behind a comma unless a list has just been opened. */
+WEIR_INLINE void weir_add_field(weir_text *t, const char *name, uint32_t len, uint8_t type) {
+	if (t->len && t->p[t->len - 1] != '[') weir_add(t, ",", 1);
+	weir_adds(t, "{\"name\":");
+	weir_addq(t, name, len);
+	weir_adds(t, ",\"type\":\"");
+	weir_adds(t, weir_type_name(type));
+	weir_adds(t, "\"}");
+}
+
+/* weir_buffer is memory that is used again from call to call, for outputs. */
+typedef struct { void *p; uint32_t size; } weir_buffer;
+
+/* weir_room makes the buffer hold that many bytes, whose contents are unspecified, and answers them; 0 with the error set. */
+WEIR_INLINE void *weir_room(weir_buffer *b, uint64_t bytes) {
+	if (b->p && bytes <= b->size) return b->p;
+	if (b->p) weir_free(b->p, b->size);
+	*b = (weir_buffer){0};
+	if (bytes > 0x7fffffff || !(b->p = weir_alloc((uint32_t)bytes))) return weir_out_of_memory(), (void *)0;
+	b->size = (uint32_t)bytes;
+	return b->p;
+}
+
+/* ---- one row: validity words, then a cell for each column (when none is a float_vector) ---- */
+
+WEIR_INLINE uint32_t weir_row_words(uint32_t columns) { return (columns + 63) / 64; }
+WEIR_INLINE int weir_row_has(const uint64_t *row, uint32_t i) { return row[i >> 6] >> (i & 63) & 1; }
+WEIR_INLINE const weir_cell *weir_row_cells(const uint64_t *row, uint32_t columns) { return (const weir_cell *)(row + weir_row_words(columns)); }
 
 #endif

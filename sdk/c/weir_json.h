@@ -7,11 +7,13 @@
  *       if (weir_same(key, key_len, "mean", 4)) mean = weir_json_number(&r); else weir_json_skip(&r);
  *   if (!weir_json_end(&r)) return 1;   // the error is set, with its position
  *
+ * Documents are written with weir_text (weir.h) and weir_add_number.
  * After the first problem every call does nothing and answers empty values, so one check at the end is enough. */
 #ifndef WEIR_JSON_H
 #define WEIR_JSON_H
 
 #include "weir.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 typedef struct { const char *start, *at, *end, *problem; int depth; uint8_t first[64]; } weir_json;
@@ -182,6 +184,26 @@ WEIR_INLINE void weir_json_skip(weir_json *r) {
 static int weir_json_end(weir_json *r) {
 	if (!r->problem && (weir_json_peek(r) || r->at != r->end)) weir_json_wrong(r, "nothing may follow the document");
 	return !r->problem;
+}
+
+/* weir_json_end_as is weir_json_end for a document that is not the parameters: what is its name in the error's text. */
+WEIR_INLINE int weir_json_end_as(weir_json *r, const char *what) {
+	if (weir_json_end(r)) return 1;
+	return weir_fail("%s, byte %u: %s", what, (uint32_t)(r->at - r->start), r->problem);
+}
+
+/* weir_json_unknown refuses the member whose key was just read. */
+WEIR_INLINE void weir_json_unknown(weir_json *r, const char *key, uint32_t len) {
+	if (r->problem) return;
+	r->problem = "unknown key";
+	weir_fail("parameters: unknown key %S", key, len);
+}
+
+/* weir_add_number appends a finite number so that it reads back as the same double; anything else as null, which JSON has instead. */
+WEIR_INLINE void weir_add_number(weir_text *t, double v) {
+	char text[32];
+	if (v - v == 0) weir_add(t, text, (uint32_t)snprintf(text, sizeof text, "%.17g", v));
+	else weir_add(t, "null", 4);
 }
 
 #endif
