@@ -103,7 +103,7 @@ def standardise(numbers, by_number):
         refused("std below 0", {"columns": [{"name": "width", "mean": 0, "std": -1}]}, "width", "columns"),
         refused("a column twice", two, "x", "twin", {"x": [1.0], "twin": [1.0]}),
         refused("no columns", {"columns": []}, "x", "columns"),
-        refused("a missing column", one, None, "x", {"other": [1.0]}),
+        refused("a missing column", {"columns": two["columns"][:2]}, None, "twin", {"x": [1.0]}),
         refused("a column of another type", one, None, "x", {"x": ["1"]}, "utf8"),
         refused("a column that the parameters do not name", one, None, "other", {"x": [1.0], "other": [1.0]}),
     ]
