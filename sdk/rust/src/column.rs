@@ -31,6 +31,7 @@ impl Type {
         ["bool", "int32", "int64", "float32", "float64", "utf8", "binary", "timestamp", "float_vector"][self as usize - 1]
     }
 
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
     pub(crate) fn of(code: u8) -> Option<Type> {
         use Type::*;
         [Bool, Int32, Int64, Float32, Float64, Utf8, Binary, Timestamp, FloatVector].into_iter().find(|t| *t as u8 == code)

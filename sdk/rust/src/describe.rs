@@ -20,9 +20,13 @@ impl Description {
     /// The defaults to build on: `Description { name: "…", version: "…", ..Description::EMPTY }`.
     pub const EMPTY: Description = Description { name: "", version: "", summary: "", parameters: "", grants: &[] };
 
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
     pub(crate) fn write(&self, worlds: &[&str]) -> String {
         let mut w = Writer::new();
-        w.begin_object().key("name").text(self.name).key("version").text(self.version).key("summary").text(self.summary);
+        w.begin_object().key("name").text(self.name).key("version").text(self.version);
+        if !self.summary.is_empty() {
+            w.key("summary").text(self.summary);
+        }
         w.key("worlds").begin_array();
         // A row's entry belongs to the world transform.
         for world in worlds.iter().filter(|world| **world != "row") {
@@ -32,11 +36,14 @@ impl Description {
         if !self.parameters.is_empty() {
             w.key("parameters").raw(self.parameters);
         }
-        w.key("grants").begin_array();
-        for grant in self.grants {
-            w.text(grant);
+        if !self.grants.is_empty() {
+            w.key("grants").begin_array();
+            for grant in self.grants {
+                w.text(grant);
+            }
+            w.end_array();
         }
-        w.end_array().end_object();
+        w.end_object();
         w.finish()
     }
 }
@@ -86,6 +93,7 @@ impl Schema {
         self
     }
 
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
     pub(crate) fn write(&self) -> String {
         let mut w = Writer::new();
         w.begin_object();
