@@ -69,7 +69,8 @@ impl Plugin for CrossTime {
             return fail!("parameters: \"buckets\" must be a whole number from 1 to 2147483647");
         }
         if a == b || a == time || b == time {
-            return fail!("parameters: \"a\", \"b\" and \"time\" must be three different columns");
+            let twice = if a == b || a == time { a } else { b };
+            return fail!("parameters: column {:?} is named twice: \"a\", \"b\" and \"time\" must be three different ones", twice);
         }
         Ok(CrossTime { a, b, time, buckets: buckets as u64 })
     }
