@@ -2,8 +2,9 @@
 # scripts/toolchain.sh LANGUAGE: makes the toolchain that compiles plugins of that language to WebAssembly be there, below
 # .cache, and prints the program to call. A second call only looks; concurrent calls wait for each other. No root is needed.
 #
-#   zig   ziglang of plugins/requirements.txt, from the Python package index       prints .../zig
-#   rust  Debian's rustc with the wasm32 libraries of scripts/rust.txt, from apt    prints .../rustc
+#   zig             ziglang of plugins/requirements.txt, from the Python package index       prints .../zig
+#   rust            Debian's rustc with the wasm32 libraries of scripts/rust.txt, from apt    prints .../rustc
+#   assemblyscript  asc of sdk/assemblyscript/package-lock.json, from npm; needs node 20      prints .../asc
 set -euo pipefail
 
 die() { echo "toolchain.sh: $*" >&2; exit 1; }
@@ -98,7 +99,35 @@ rust() {
 	echo "$at/rustc"
 }
 
+# ---- assemblyscript: exactly what the SDK's lock says, by its digests ----
+
+assemblyscript() {
+	local sdk=$root/sdk/assemblyscript at=$cache/assemblyscript want version tmp
+	version=$(node --version 2>/dev/null) || die "AssemblyScript's compiler runs on node 20 or later: install nodejs and npm"
+	[ "$(printf '%s' "${version#v}" | cut -d. -f1)" -ge 20 ] || die "AssemblyScript's compiler needs node 20 or later, this is $version"
+	want=$(cat "$sdk/package.json" "$sdk/package-lock.json" | sha256sum | cut -d' ' -f1)
+	lock assemblyscript
+	if [ ! -f "$at/stamp" ] || [ "$(cat "$at/stamp")" != "$want" ]; then
+		tmp=$(mktemp -d "$cache/assemblyscript.XXXXXX")
+		trap 'rm -rf "$tmp"' EXIT
+		cp "$sdk/package.json" "$sdk/package-lock.json" "$sdk/.npmrc" "$tmp"
+		(cd "$tmp" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 ||
+			die "npm ci with $sdk/package-lock.json failed (see above). Without a network: fill npm's cache elsewhere and set npm_config_cache and npm_config_prefer_offline=true"
+		mkdir "$tmp/bin"
+		cat >"$tmp/bin/asc" <<-WRAPPER
+			#!/bin/sh
+			exec node "$at/node_modules/assemblyscript/bin/asc.js" "\$@"
+		WRAPPER
+		chmod 755 "$tmp" "$tmp/bin/asc"
+		printf '%s\n' "$want" >"$tmp/stamp"
+		rm -rf "$at"
+		mv -T "$tmp" "$at"
+		trap - EXIT
+	fi
+	echo "$at/bin/asc"
+}
+
 case ${1:-} in
-zig | rust) [ $# -eq 1 ] || die "one language a call"; "$1" ;;
-*) die "usage: scripts/toolchain.sh zig|rust" ;;
+zig | rust | assemblyscript) [ $# -eq 1 ] || die "one language a call"; "$1" ;;
+*) die "usage: scripts/toolchain.sh zig|rust|assemblyscript" ;;
 esac
