@@ -126,7 +126,7 @@ export class Reader {
       return 0;
     }
     const digits = from + usize(negative), v = parseDecimal(digits, i32(this.at - digits));
-    if (v == Infinity) this.failAt(from, "the number " + String.UTF8.decodeUnsafe(from, min(this.at - from, 40)) + " is too large");
+    if (v == Infinity) this.failAt(from, this.named() + "the number " + String.UTF8.decodeUnsafe(from, min(this.at - from, 40)) + " is too large");
     return negative ? -v : v;
   }
 
@@ -135,7 +135,7 @@ export class Reader {
     this.peek();
     const from = this.at, v = this.number();
     if (!(v >= <f64>low && v <= <f64>high && Math.trunc(v) == v)) {
-      this.failAt(from, "a whole number from " + low.toString() + " to " + high.toString() + " is expected");
+      this.failAt(from, this.named() + "a whole number from " + low.toString() + " to " + high.toString() + " is expected");
       return low;
     }
     return <i64>v;
@@ -248,6 +248,11 @@ export class Reader {
     fail(this.what + ": line " + line.toString() + ", column " + column.toString() + ": " + problem);
   }
 
+  /** The member that was come to last, as the beginning of a problem's text. */
+  private named(): string {
+    return this.name == "" ? "" : quoted(this.name) + ": ";
+  }
+
   private syntax(want: string): bool {
     const c = this.peek();
     if (this.bad) return false;
@@ -261,7 +266,7 @@ export class Reader {
     if (this.bad) return false;
     if (got == want) return true;
     if (got == Kind.None) return this.syntax(kinds[want]);
-    this.fail(kinds[want] + " is expected, not " + kinds[got]);
+    this.fail(this.named() + kinds[want] + " is expected, not " + kinds[got]);
     return false;
   }
 

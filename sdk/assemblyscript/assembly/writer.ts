@@ -81,6 +81,7 @@ export class Writer {
       v = 0;
     }
     this.before();
+    if (reinterpret<u64>(v) >> 63 && v == 0) return this.to.string("-0"); // the standard library drops the sign
     const text = v.toString();
     this.to.string(text.endsWith(".0") ? text.substring(0, text.length - 2) : text);
   }
