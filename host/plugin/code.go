@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -155,6 +156,13 @@ func (c *code) nameLocked() string {
 		return c.desc.Name
 	}
 	return ""
+}
+
+// exportsFunction tells of the module's exports, once learn has run.
+func (c *code) exportsFunction(e export) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Contains(c.exports, e.String())
 }
 
 // parameters is the schema of its parameters, once learn has run; nil: it has none.

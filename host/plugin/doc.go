@@ -14,6 +14,6 @@
 // The package knows nothing of what plugins are for: which plugin prepares which model is the business of the domain rooms.
 // It is the only package that imports wazero.
 //
-// Read host.go first, then plugin.go (what callers do), pool.go and instance.go (how), and sdk/abi/ABI.md for the contract
+// Read host.go first, then plugin.go and transform.go (what callers do), pool.go and instance.go (how), and sdk/abi/ABI.md for the contract
 // with guests.
 package plugin

@@ -255,7 +255,7 @@ func (h *Host) Open(ctx context.Context, wasm []byte, params json.RawMessage, li
 		_ = pl.Close() // never fails
 		return nil, err
 	}
-	pl.desc = c.described()
+	pl.desc, pl.rows = c.described(), p.takesRows()
 	return pl, nil
 }
 

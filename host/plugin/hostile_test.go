@@ -244,6 +244,7 @@ type tinyOptions struct {
 	importModule, importName string
 	importType               byte
 	omit                     string // an export to leave out
+	rename, to               string // an export to give another name
 	version                  byte   // 0: the right one
 	pages                    uint32 // of memory
 	start                    []byte // instructions of the start function, without the final end
@@ -271,6 +272,9 @@ func tiny(o tinyOptions) []byte {
 	all := []export{{"weir_abi_version", 1}, {"weir_alloc", 3}, {"weir_free", 4}, {"weir_describe", 2}, {"weir_init", 5}, {"weir_schema", 2}, {"weir_error", 2}}
 	exports := all[:0:0]
 	for _, e := range all {
+		if e.name == o.rename {
+			e.name = o.to
+		}
 		if e.name != o.omit {
 			exports = append(exports, e)
 		}

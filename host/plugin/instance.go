@@ -29,6 +29,8 @@ type instance struct {
 	arena     uint32 // the host's input buffer in guest memory; 0: none yet
 	arenaSize uint32
 	layout    *abi.Layout
+	rowIn     *abi.RowLayout // nil until the first single row
+	rowOut    *abi.RowLayout
 	out       abi.Batch // view of the last output, its columns reused
 
 	paid     int64 // of the fuel that meter.burned counts: already on the pool's account
@@ -48,6 +50,7 @@ const (
 	fnSchema
 	fnError
 	fnTransform
+	fnRow
 	fnUpdate
 	fnState
 	fnMerge
@@ -59,7 +62,7 @@ const (
 )
 
 var exportNames = [exports]string{
-	"weir_alloc", "weir_free", "weir_describe", "weir_init", "weir_schema", "weir_error", "weir_transform",
+	"weir_alloc", "weir_free", "weir_describe", "weir_init", "weir_schema", "weir_error", "weir_transform", "weir_row",
 	"weir_metric_update", "weir_metric_state", "weir_metric_merge", "weir_metric_finish", "weir_metric_reset", "weir_gate", "weir_handle",
 }
 
@@ -312,25 +315,52 @@ func (in *instance) put(ctx context.Context, b *abi.Batch, from, to int) (uint32
 	if err != nil {
 		return 0, errs.With(errs.Invalid, fmt.Errorf("input batch: %w", err))
 	}
-	if size > in.arenaSize || in.arena == 0 {
-		if in.arena != 0 {
-			old, oldSize := in.arena, in.arenaSize
-			in.arena, in.arenaSize = 0, 0
-			if _, err := in.call(ctx, fnFree, uint64(old), uint64(oldSize)); err != nil {
-				return 0, err
-			}
-		}
-		if int64(size) > in.limits.MemoryBytes {
-			return 0, faultf(errs.Exhausted, causeMemory, "a chunk of %d rows takes %d bytes, its memory limit is %d", to-from, size, in.limits.MemoryBytes)
-		}
-		if in.arena, err = in.allocate(ctx, size); err != nil {
-			return 0, err
-		}
-		in.arenaSize = size
-		in.layout.Place(in.arena)
+	if err := in.reserve(ctx, size, to-from); err != nil {
+		return 0, err
 	}
 	if err := in.layout.Encode(in.memory()[in.arena:][:in.arenaSize], b, from, to); err != nil {
 		return 0, errs.With(errs.Invalid, fmt.Errorf("input batch: %w", err))
+	}
+	return in.arena, nil
+}
+
+// reserve makes the arena hold size bytes, which are those of that many rows.
+func (in *instance) reserve(ctx context.Context, size uint32, rows int) error {
+	if size <= in.arenaSize && in.arena != 0 {
+		return nil
+	}
+	if in.arena != 0 {
+		old, oldSize := in.arena, in.arenaSize
+		in.arena, in.arenaSize = 0, 0
+		if _, err := in.call(ctx, fnFree, uint64(old), uint64(oldSize)); err != nil {
+			return err
+		}
+	}
+	if int64(size) > in.limits.MemoryBytes {
+		return faultf(errs.Exhausted, causeMemory, "a chunk of %d rows takes %d bytes, its memory limit is %d", rows, size, in.limits.MemoryBytes)
+	}
+	arena, err := in.allocate(ctx, size)
+	if err != nil {
+		return err
+	}
+	in.arena, in.arenaSize = arena, size
+	if in.layout != nil {
+		in.layout.Place(arena)
+	}
+	return nil
+}
+
+// putRow writes row 0 of b into the arena, where the next batch will lie, too, and returns its address.
+func (in *instance) putRow(ctx context.Context, b *abi.Batch) (uint32, error) {
+	size, err := in.rowIn.Size(b, 0)
+	if err == nil {
+		if err := in.reserve(ctx, size, 1); err != nil {
+			return 0, err
+		}
+		err = in.rowIn.Encode(in.memory()[in.arena:][:size], in.arena, b, 0)
+	}
+	if err != nil {
+		return 0, errs.With(errs.Invalid, fmt.Errorf("input row: %w", err))
 	}
 	return in.arena, nil
 }

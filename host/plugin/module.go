@@ -86,6 +86,14 @@ func checkWorlds(m wazero.CompiledModule, d abi.Description) error {
 			}
 		}
 	}
+	return checkRow(m)
+}
+
+// checkRow checks the optional entry for single rows.
+func checkRow(m wazero.CompiledModule) error {
+	if _, ok := m.ExportedFunctions()[exportNames[fnRow]]; ok {
+		return checkExport(m.ExportedFunctions(), exportNames[fnRow], sig(i32, i32))
+	}
 	return nil
 }
 

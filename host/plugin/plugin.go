@@ -16,6 +16,7 @@ import (
 type Plugin struct {
 	pool *pool
 	desc abi.Description
+	rows bool // single rows go through weir_row
 	once sync.Once
 }
 
@@ -101,7 +102,7 @@ func (p *Plugin) Transform(ctx context.Context, in *abi.Batch) (*abi.Batch, erro
 	}
 	var result *abi.Batch
 	err := p.lend(ctx, func(i *instance) error {
-		var out gather
+		var all gather
 		for from := 0; ; from += abi.MaxRows {
 			to := min(from+abi.MaxRows, in.Rows)
 			if from > 0 {
@@ -109,18 +110,19 @@ func (p *Plugin) Transform(ctx context.Context, in *abi.Batch) (*abi.Batch, erro
 					return err
 				}
 			}
-			if err := p.run(abi.WorldTransform, i, func(i *instance) error { return p.chunk(ctx, i, in, from, to) }); err != nil {
+			var out *abi.Batch
+			if err := p.run(abi.WorldTransform, i, func(i *instance) (err error) { out, err = p.chunk(ctx, i, in, from, to); return err }); err != nil {
 				return err
 			}
 			if from == 0 && to == in.Rows {
-				result = i.out.Clone()
+				result = out.Clone()
 				return nil
 			}
-			if err := out.add(&i.out, in.Rows); err != nil {
+			if err := all.add(out, in.Rows); err != nil {
 				return err
 			}
 			if to == in.Rows {
-				result = out.batch()
+				result = all.batch()
 				return nil
 			}
 		}
@@ -144,41 +146,12 @@ func (p *Plugin) TransformChunk(ctx context.Context, in *abi.Batch, use func(out
 	if err != nil {
 		return err
 	}
-	if err = p.run(abi.WorldTransform, inst, func(i *instance) error { return p.chunk(ctx, i, in, 0, in.Rows) }); err != nil {
+	var out *abi.Batch
+	if err = p.run(abi.WorldTransform, inst, func(i *instance) (err error) { out, err = p.chunk(ctx, i, in, 0, in.Rows); return err }); err != nil {
 		return p.pool.release(inst, err)
 	}
 	defer func() { _ = p.pool.release(inst, nil) }()
-	return use(&inst.out)
-}
-
-// chunk transforms rows [from, to) into i.out.
-func (p *Plugin) chunk(ctx context.Context, i *instance, in *abi.Batch, from, to int) error {
-	ptr, err := i.put(ctx, in, from, to)
-	if err != nil {
-		return err
-	}
-	v, err := i.call(ctx, fnTransform, uint64(ptr))
-	if err != nil {
-		return err
-	}
-	if uint32(v) == 0 {
-		return i.guestError(ctx, fnTransform)
-	}
-	if err := abi.Decode(i.memory(), uint32(v), abi.DecodeLimits{Rows: to - from, Bytes: i.limits.MaxOutputBytes}, &i.out); err != nil {
-		return faultf(errs.Invalid, causeOutput, "weir_transform answered a batch that breaks the ABI: %v", err)
-	}
-	// A schema without outputs leaves them open; otherwise it is a promise.
-	if want := p.pool.schema.Load().Outputs; len(want) > 0 {
-		if len(want) != len(i.out.Columns) {
-			return faultf(errs.Invalid, causeOutput, "weir_transform answered %d columns, its schema says %d", len(i.out.Columns), len(want))
-		}
-		for c := range want {
-			if got := i.out.Columns[c].Field; got != want[c] {
-				return faultf(errs.Invalid, causeOutput, "weir_transform answered column %d as %+v, its schema says %+v", c, got, want[c])
-			}
-		}
-	}
-	return nil
+	return use(out)
 }
 
 // Gate asks for a verdict about a JSON context.
