@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -86,6 +89,32 @@ func inspectFile(ctx context.Context, file string) (p client.Plugin, err error) 
 	return client.Plugin{Digest: i.Digest, Size: i.Size, Description: i.Description, Exports: i.Exports}, err
 }
 
+// showGrants lists what a module asks for and what it was given.
+func showGrants(w io.Writer, p client.Plugin) {
+	grants := p.Grants
+	if len(grants) == 0 { // of a file, or of an older server
+		for _, g := range p.Description.Grants {
+			grants = append(grants, client.PluginGrant{Grant: g, Asked: true})
+		}
+	}
+	for _, g := range grants {
+		note := "asked for, not given"
+		switch {
+		case g.Asked && g.Given:
+			note = "given"
+		case g.Given:
+			note = "given, not asked for"
+		}
+		if g.Given {
+			note += fmt.Sprintf(", used %d times", g.Uses)
+		}
+		line(w, "grant:", g.Grant, "("+note+")")
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Refused)) {
+		line(w, "refused:", name, fmt.Sprintf("(%d calls)", p.Refused[name]))
+	}
+}
+
 func showPlugin(w io.Writer, p client.Plugin) {
 	from := "applied"
 	switch {
@@ -102,7 +131,7 @@ func showPlugin(w io.Writer, p client.Plugin) {
 	line(w, "module:", p.Description.Name+" "+p.Description.Version)
 	line(w, "summary:", p.Description.Summary)
 	line(w, "worlds:", strings.Join(worlds, ", "))
-	line(w, "grants:", strings.Join(p.Description.Grants, ", "))
+	showGrants(w, p)
 	line(w, "digest:", p.Digest)
 	line(w, "size:", p.Size, "bytes")
 	line(w, "exports:", strings.Join(p.Exports, ", "))

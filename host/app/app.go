@@ -23,6 +23,7 @@ import (
 	"github.com/weir-ml/weir/host/datasets/datasetskv"
 	"github.com/weir-ml/weir/host/edge/grpcd"
 	"github.com/weir-ml/weir/host/edge/httpd"
+	"github.com/weir-ml/weir/host/errs"
 	"github.com/weir-ml/weir/host/fit"
 	"github.com/weir-ml/weir/host/fit/fitkv"
 	"github.com/weir-ml/weir/host/gates"
@@ -106,16 +107,23 @@ func (a *App) openState(ctx context.Context) (err error) {
 }
 
 // openEngines makes the rooms that hold wazero, ONNX Runtime and DuckDB; the last two load on first use.
-func (a *App) openEngines(context.Context) (err error) {
+func (a *App) openEngines(ctx context.Context) (err error) {
 	ceiling := pluginCeilings(a.cfg)
+	services, err := a.pluginServices(ctx)
+	if err != nil {
+		return err
+	}
 	if a.plugins, err = plugin.New(plugin.Options{
 		CacheDir: a.data.join("cache", "plugins"), Logger: a.log, Registerer: a.metrics.Registerer(),
-		Defaults: plugin.Limits{MaxInstances: ceiling.MaxInstances}, Ceilings: ceiling,
+		Defaults: plugin.Limits{MaxInstances: ceiling.MaxInstances}, Ceilings: ceiling, Services: services,
 	}); err != nil {
 		return err
 	}
 	a.onClose(a.plugins.Close)
 	a.catalog = newCatalog(a.plugins, a.kv.Blobs(), ceiling)
+	if a.catalog.grantCeiling, err = plugin.ParseCeiling(a.cfg.PluginGrants); err != nil {
+		return errs.New(errs.Invalid, "plugin_grants: %w", err)
+	}
 	a.onnx = onnx.New(onnx.Options{LibraryPath: a.cfg.ONNXRuntimeLib, Logger: a.log})
 	a.onClose(a.onnx.Close)
 	if a.offline, err = offline.Open(offline.Options{

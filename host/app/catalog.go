@@ -25,6 +25,10 @@ type PluginSpec struct {
 	Blob string `json:"blob"`
 	// Limits bound each instance and pool; what is left out takes the host's defaults, and nothing exceeds the operator's ceilings.
 	Limits PluginLimits `json:"limits,omitzero"`
+	// Grants let the plugin ask the host for something: log, clock, random, kv.read:KEY, kv.write:KEY, features.read:VIEW,
+	// model.infer:MODEL, http.out:HOST; a * may end a scope. Nothing is granted that is not listed, nor beyond the operator's
+	// plugin_grants.
+	Grants []string `json:"grants,omitempty"`
 }
 
 // PluginLimits are a plugin's limits in a manifest.
@@ -84,6 +88,9 @@ type catalog struct {
 	mu      sync.RWMutex
 	applied map[string]PluginSpec
 	builtin map[string]plugins.Artifact // by name
+
+	grantCeiling plugin.Ceiling
+	granted      map[string]grantedPlugin // by name of an applied plugin
 }
 
 func newCatalog(host *plugin.Host, blobs *kv.Blobs, ceiling plugin.Limits) *catalog {
@@ -98,6 +105,7 @@ func newCatalog(host *plugin.Host, blobs *kv.Blobs, ceiling plugin.Limits) *cata
 type resolved struct {
 	digest  string
 	limits  plugin.Limits
+	grants  *plugin.Grants    // nil for built-in plugins and digests
 	builtin *plugins.Artifact // set for built-in plugins
 }
 
@@ -106,7 +114,7 @@ func (c *catalog) resolve(ref string) (resolved, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if s, ok := c.applied[ref]; ok {
-		return resolved{digest: s.Blob, limits: s.Limits.engine()}, nil
+		return resolved{digest: s.Blob, limits: s.Limits.engine(), grants: c.granted[ref].grants}, nil
 	}
 	if a, ok := c.builtin[ref]; ok {
 		return resolved{digest: a.Digest, builtin: &a}, nil
@@ -181,7 +189,7 @@ func (c *catalog) open(ctx context.Context, ref string, params json.RawMessage, 
 	if params, err = c.parameters(ctx, params); err != nil {
 		return nil, err
 	}
-	return c.host.Open(ctx, wasm, params, l)
+	return c.host.Open(ctx, wasm, params, l, plugin.WithGrants(r.grants))
 }
 
 // allow refuses limits beyond the operator's ceilings; what a manifest leaves out is cut to them by the host.
@@ -229,6 +237,9 @@ func (c *catalog) check(ctx context.Context, _ string, s PluginSpec) error {
 	if err := c.allow(s.Limits.engine()); err != nil {
 		return fmt.Errorf("spec.limits: %w", err)
 	}
+	if err := c.checkGrants(s.Grants); err != nil {
+		return err
+	}
 	wasm, err := c.blobs.ReadAll(ctx, s.Blob)
 	if err != nil {
 		return errs.New(errs.Invalid, "spec.blob: %w: upload the module first", err)
@@ -241,13 +252,14 @@ func (c *catalog) apply(_ context.Context, name string, s PluginSpec) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.applied[name] = s
-	return nil
+	return c.grantLocked(name, s.Grants)
 }
 
 func (c *catalog) remove(_ context.Context, name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.applied, name)
+	delete(c.granted, name)
 	return nil
 }
 

@@ -136,6 +136,7 @@ func (c restPlugins) Plugin(ctx context.Context, ref string) (rest.PluginInfo, e
 		info.Name = ref
 	}
 	info.BuiltIn = c.isBuiltin(ref) && !c.isApplied(ref)
+	info.Grants, info.Refused = c.grantsOf(ref, i.Description.Grants)
 	return info, err
 }
 

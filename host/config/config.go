@@ -46,6 +46,8 @@ type Config struct {
 	PluginOutputBytes     int64           `yaml:"plugin_output_bytes" doc:"Ceiling of one answer of a plugin; plugins that say nothing may answer as many bytes as their memory limit." unit:"bytes" example:"67108864"`
 	PluginLogPerSecond    int             `yaml:"plugin_log_per_second" doc:"Ceiling of the records a second that one plugin may log." unit:"records" example:"100"`
 	PluginHostCallTimeout schema.Duration `yaml:"plugin_host_call_timeout" doc:"Ceiling of one call of a plugin into the host, such as an HTTP request that it was granted." example:"5s"`
+	PluginGrants          []string        `yaml:"plugin_grants" separator:"," doc:"Ceiling of what manifests may grant to plugins: log, clock, random, kv.read:KEY, kv.write:KEY, features.read:VIEW, model.infer:MODEL, http.out:HOST, where a * ends a scope. What is not in the list is refused. In the environment, separate with commas." example:"log,kv.read:*,http.out:*.example.org"`
+	PluginHTTPPrivate     bool            `yaml:"plugin_http_private" doc:"Let plugins that were granted http.out reach private, loopback and link-local addresses, too." example:"true"`
 
 	NATSListen string `yaml:"nats_listen" doc:"Address on which the embedded NATS server takes clients. Empty: none, the server is reachable from this process alone. There is no authentication yet: loopback only." example:"127.0.0.1:4222"`
 
@@ -63,6 +65,7 @@ func Default() Config {
 		GRPCMessageBytes:  128 << 20,
 		PluginMemoryBytes: 1 << 30, PluginTimeout: dur(time.Minute), PluginFuelPerCall: 1_000_000_000_000, PluginOutputBytes: 1 << 30,
 		PluginLogPerSecond: 1000, PluginHostCallTimeout: dur(30 * time.Second),
+		PluginGrants: []string{"log", "clock", "random", "kv.read:*", "features.read:*", "model.infer:*"},
 	}
 }
 

@@ -57,7 +57,7 @@ func Load(s Sources) (Config, Origins, error) {
 		if text, ok := env[k.Env]; ok {
 			parts := []string{text}
 			if k.Type == "list" {
-				parts = splitList(text)
+				parts = splitList(text, k.separator)
 			}
 			if err := set(v.Field(k.index), parts); err != nil {
 				return c, nil, errs.New(errs.Invalid, "environment variable %s: %w", k.Env, err)
@@ -74,10 +74,10 @@ func Load(s Sources) (Config, Origins, error) {
 	return c, from, c.Validate()
 }
 
-func splitList(s string) []string {
+func splitList(s, separator string) []string {
 	var out []string
-	for p := range strings.SplitSeq(s, ":") {
-		if p != "" {
+	for p := range strings.SplitSeq(s, separator) {
+		if p = strings.TrimSpace(p); p != "" {
 			out = append(out, p)
 		}
 	}

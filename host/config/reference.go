@@ -19,6 +19,8 @@ type Knob struct {
 	Doc     string
 	Example string
 	index   int
+
+	separator string // of a list in the environment
 }
 
 // Knobs lists the fields in the order of the struct.
@@ -39,7 +41,10 @@ func Knobs() []Knob {
 			text, _ := def.Field(i).Interface().(encoding.TextMarshaler).MarshalText() // a duration of ours: cannot fail
 			out[i].Type, out[i].Default = "duration", string(text)
 		case f.Type.Kind() == reflect.Slice:
-			out[i].Type, out[i].Default = "list", ""
+			out[i].Type, out[i].Default, out[i].separator = "list", strings.Join(def.Field(i).Interface().([]string), ", "), f.Tag.Get("separator")
+			if out[i].separator == "" {
+				out[i].separator = ":"
+			}
 		case f.Type.Kind() == reflect.Bool:
 			out[i].Type = "boolean"
 		case f.Type.Kind() == reflect.String:

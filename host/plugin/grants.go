@@ -229,8 +229,7 @@ type Grants struct {
 	refused map[string]uint64 // by grant name
 }
 
-// NewGrants reads the grants that a manifest gives. Those beyond the ceiling, wholly or in part, are errs.Forbidden; so
-// are, at each call, uses beyond it.
+// NewGrants reads the grants that a manifest gives. At each call what is used must lie within the ceiling, too.
 func NewGrants(list []string, ceiling Ceiling) (*Grants, error) {
 	given, err := ParseCeiling(list)
 	if err != nil {
@@ -240,11 +239,18 @@ func NewGrants(list []string, ceiling Ceiling) (*Grants, error) {
 		if slices.Contains(given[:i], g) {
 			return nil, errs.New(errs.Invalid, "grant %q is given twice", g)
 		}
-		if !slices.ContainsFunc(ceiling, func(c Grant) bool { return c.covers(g) }) {
-			return nil, errs.New(errs.Forbidden, "grant %q is beyond the operator's ceiling, which is %s", g, ceiling)
-		}
 	}
 	return &Grants{list: given, ceiling: ceiling, uses: make([]atomic.Uint64, len(given)), refused: map[string]uint64{}}, nil
+}
+
+// Within reports as errs.Forbidden a grant that reaches beyond the ceiling, wholly or in part.
+func (g *Grants) Within() error {
+	for _, x := range g.list {
+		if !slices.ContainsFunc(g.ceiling, func(c Grant) bool { return c.covers(x) }) {
+			return errs.New(errs.Forbidden, "grant %q is beyond the operator's ceiling, which is %s", x, g.ceiling)
+		}
+	}
+	return nil
 }
 
 // String lists the ceiling's grants.

@@ -138,7 +138,11 @@ func TestCeiling(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = NewGrants([]string{tc.grant}, c)
+		g, err := NewGrants([]string{tc.grant}, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = g.Within()
 		if (err == nil) != tc.want || err != nil && (!errs.Is(err, errs.Forbidden) || !strings.Contains(err.Error(), "the operator's ceiling, which is "+tc.ceiling)) {
 			t.Errorf("%s under %s: %v", tc.grant, tc.ceiling, err)
 		}
@@ -146,7 +150,7 @@ func TestCeiling(t *testing.T) {
 	if _, err := NewGrants([]string{"log", "log"}, Ceiling{{Name: "log"}}); !errs.Is(err, errs.Invalid) {
 		t.Errorf("given twice: %v", err)
 	}
-	if _, err := NewGrants([]string{"log"}, nil); !errs.Is(err, errs.Forbidden) || !strings.Contains(err.Error(), "nothing") {
+	if err := allGrants(t, []string{"log"}, nil).Within(); !errs.Is(err, errs.Forbidden) || !strings.Contains(err.Error(), "nothing") {
 		t.Errorf("without a ceiling: %v", err)
 	}
 	many := make([]string, maxGrants+1)

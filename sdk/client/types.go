@@ -92,6 +92,17 @@ type Plugin struct {
 	Size        int             `json:"size"`
 	Description abi.Description `json:"description"`
 	Exports     []string        `json:"exports"`
+	// What the module asks for and what its manifest gives, and how often that was used since it was applied in the server's process.
+	Grants  []PluginGrant     `json:"grants,omitempty"`
+	Refused map[string]uint64 `json:"refused,omitempty"` // calls that were refused, by name of the grant that they lacked
+}
+
+// PluginGrant is one grant of a plugin.
+type PluginGrant struct {
+	Grant string `json:"grant"` // a name, or name:scope
+	Asked bool   `json:"asked"` // by the module's description
+	Given bool   `json:"given"` // by the manifest
+	Uses  uint64 `json:"uses"`
 }
 
 // Function is a function's state. Counters run since it was applied in the server's process.

@@ -57,6 +57,18 @@ type PluginInfo struct {
 	Size        int             `json:"size"`
 	Description abi.Description `json:"description"`
 	Exports     []string        `json:"exports"`
+	// What the module asks for and what its manifest gives, and how often that was used since it was applied in this process.
+	Grants []PluginGrant `json:"grants,omitempty"`
+	// Calls that were refused, by name of the grant that they lacked.
+	Refused map[string]uint64 `json:"refused,omitempty" jsonschema:"description=Calls that were refused, by the grant that they lacked"`
+}
+
+// PluginGrant is one grant of a plugin.
+type PluginGrant struct {
+	Grant string `json:"grant"`
+	Asked bool   `json:"asked"` // by the module's description
+	Given bool   `json:"given"` // by the manifest
+	Uses  uint64 `json:"uses"`
 }
 
 // Plugins knows every plugin that a spec can name. Safe for concurrent use.
