@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 root=$PWD
 out=${WEIR_EXAMPLES:-$root/.cache/examples}
 examples=(cross-time gate ks log1p-clip-bucketise onehot psi standardise)
-languages=(c go)
+languages=(c go assemblyscript)
 
 # ---- C: zig's clang, one file an example ----
 
@@ -30,6 +30,11 @@ build_go() {
 	GOTOOLCHAIN=local GOFLAGS='' GOWORK=off CGO_ENABLED=0 GOOS=wasip1 GOARCH=wasm \
 		go build -buildmode=c-shared -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o "$3" "./$1"
 }
+
+# ---- AssemblyScript: asc of the SDK's lock, one file an example ----
+
+sources_assemblyscript() { echo sdk/assemblyscript/assembly sdk/assemblyscript/asconfig.json sdk/assemblyscript/build.sh sdk/assemblyscript/package-lock.json; }
+build_assemblyscript() { sdk/assemblyscript/build.sh "$1/$2.ts" "$3"; }
 
 # ---- what is common ----
 
