@@ -19,10 +19,12 @@ import (
 //go:embed clip/clip.wasm
 //go:embed identity/identity.wasm
 //go:embed impute/impute.wasm
+//go:embed log-power/log-power.wasm
 //go:embed minmax/minmax.wasm
 //go:embed onehot/onehot.wasm
 //go:embed ordinal/ordinal.wasm
 //go:embed psi/psi.wasm
+//go:embed quantile-bins/quantile-bins.wasm
 //go:embed robust/robust.wasm
 //go:embed standardize/standardize.wasm
 //go:embed */plugin.json
@@ -48,10 +50,12 @@ var builtin = sync.OnceValue(func() []Artifact {
 		artifact("clip", "Transform: each column kept between bounds."),
 		artifact("identity", "Transform: returns every batch unchanged."),
 		artifact("impute", "Transform: a given value where there is none."),
+		artifact("log-power", "Transform: logarithms, roots, powers, Box-Cox and Yeo-Johnson."),
 		artifact("minmax", "Transform: each column's range mapped to a given one."),
 		artifact("onehot", "Transform: one 0/1 column for each category of text columns."),
 		artifact("ordinal", "Transform: categories, texts or numbers, to their positions in a list."),
 		artifact("psi", "Metric: population stability index of each column over given bins."),
+		artifact("quantile-bins", "Transform: the rank of a number among given quantiles, as rank, normal deviate or bin."),
 		artifact("robust", "Transform: (x - center) / scale of each column."),
 		artifact("standardize", "Transform: (x - mean) / std of each column."),
 	}

@@ -4,7 +4,13 @@
 #ifndef PARAMETERS_H
 #define PARAMETERS_H
 
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "weir.h"
+
+/* Parameters are read once: small code is better than fast code from here to the end of this file. */
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
 
 #include "decimal.h"
 #define strtod(text, end) nearest_double(text) /* for weir_json_number */
@@ -215,5 +221,7 @@ WEIR_INLINE int ascends(const numbers *v, int strictly) {
 		if (strictly ? !(v->at[i - 1] < v->at[i]) : !(v->at[i - 1] <= v->at[i])) return 0;
 	return 1;
 }
+
+#pragma clang attribute pop
 
 #endif
