@@ -30,6 +30,11 @@ import (
 //go:embed */plugin.json
 var files embed.FS
 
+// Requirements is the lock of the toolchain for C and Zig.
+//
+//go:embed requirements.txt
+var Requirements []byte
+
 // Artifact is one built-in plugin. What its fields refer to must not be changed: all callers share it.
 type Artifact struct {
 	Name        string

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # scripts/toolchain.sh LANGUAGE: makes the toolchain that compiles plugins of that language to WebAssembly be there, below
-# .cache, and prints the program to call. A second call only looks; concurrent calls wait for each other. No root is needed.
+# .cache (or below WEIR_TOOLCHAINS), and prints the program to call. A second call only looks; concurrent calls wait for each
+# other. No root is needed. The weir binary carries this script and its lists for `weir plugin build`.
 #
 #   zig             ziglang of plugins/requirements.txt, from the Python package index       prints .../zig
 #   rust            Debian's rustc with the wasm32 libraries of scripts/rust.txt, from apt    prints .../rustc
@@ -9,8 +10,9 @@ set -euo pipefail
 
 die() { echo "toolchain.sh: $*" >&2; exit 1; }
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-mkdir -p "$root/.cache"
-cache=$(cd "$root/.cache" && pwd -P)
+cache=${WEIR_TOOLCHAINS:-$root/.cache}
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd -P)
 
 # lock NAME holds off other calls for the same toolchain until this script ends.
 lock() { exec 9>"$cache/toolchain-$1.lock"; flock 9; }

@@ -17,7 +17,8 @@ import (
 )
 
 func (s *session) pluginCommand() *cobra.Command {
-	return group("plugin", "Push and inspect wasm plugins", s.pluginPush(), s.pluginInspect(), s.pluginFit(), s.pluginParameters())
+	return group("plugin", "Make, test, push, inspect and fit wasm plugins",
+		s.pluginNew(), s.pluginBuild(), s.pluginTest(), s.pluginPush(), s.pluginInspect(), s.pluginFit(), s.pluginParameters())
 }
 
 func (s *session) pluginPush() *cobra.Command {

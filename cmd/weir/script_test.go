@@ -43,6 +43,8 @@ func TestScripts(t *testing.T) {
 			e.Setenv("WEIR_GRPC", "127.0.0.1:0")
 			e.Setenv("WEIR_DRAIN_TIMEOUT", "5s")
 			e.Setenv("WEIR_ONNXRUNTIME_LIB", library(root))
+			e.Setenv("WEIR_TOOLCHAINS", filepath.Join(root, ".cache"))
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "http": httpVerb},

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/weir-ml/weir/sdk/scaffold"
+)
+
+// shareCaches makes toolchains lie where `make setup` and scripts/toolchain.sh put them, everything else of weir's cache in a
+// folder of the test, and Go's build cache where it is.
+func shareCaches(t *testing.T) {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOCACHE", strings.TrimSpace(string(cache)))
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	if os.Getenv("WEIR_TOOLCHAINS") == "" {
+		t.Setenv("WEIR_TOOLCHAINS", filepath.Join(root, ".cache"))
+	}
+}
+
+// TestScaffolds: each language's example of each world builds and passes its own test as it comes, and with it the answers of all
+// languages are the same, since they share the vectors.
+func TestScaffolds(t *testing.T) {
+	shareCaches(t)
+	two := make(chan struct{}, 2) // builds at once
+	var all sync.WaitGroup
+	for _, language := range scaffold.Languages() {
+		for _, world := range scaffold.Worlds() {
+			dir := filepath.Join(t.TempDir(), "plugin")
+			all.Go(func() {
+				two <- struct{}{}
+				defer func() { <-two }()
+				began := time.Now()
+				passes(t, dir, language, world)
+				t.Logf("%s %s: %s", language, world, time.Since(began).Round(time.Millisecond))
+			})
+		}
+	}
+	all.Wait()
+}
+
+func passes(t *testing.T, dir, language, world string) {
+	var out, messages bytes.Buffer
+	call := func(args ...string) bool {
+		out.Reset()
+		if code := run(context.Background(), args, strings.NewReader(""), &out, &messages); code != 0 {
+			t.Errorf("weir %s: exit %d\n%s%s", strings.Join(args, " "), code, out.String(), messages.String())
+			return false
+		}
+		return true
+	}
+	name := "my-" + language + "-" + world
+	if !call("plugin", "new", name, "--lang", language, "--world", world, "--dir", dir) || !call("plugin", "test", dir, "-o", "json") {
+		return
+	}
+	var got tested
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Errorf("%s %s: %v", language, world, err)
+		return
+	}
+	if got.Plugin != name || got.Cases < 5 || got.Checks < 2*got.Cases || got.Failures != 0 {
+		t.Errorf("%s %s: %+v", language, world, got)
+	}
+	if s := messages.String(); strings.Contains(s, "warning") {
+		t.Errorf("%s %s: the compiler warns:\n%s", language, world, s)
+	}
+	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil || strings.Contains(string(readme), "PLUGIN_") || !strings.Contains(string(readme), name) {
+		t.Errorf("%s %s: the README is\n%s, %v", language, world, readme, err)
+	}
+}
