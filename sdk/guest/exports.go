@@ -3,10 +3,10 @@
 package guest
 
 import (
-	"runtime"
 	"unsafe"
 
 	"github.com/weir-ml/weir/sdk/abi"
+	"github.com/weir-ml/weir/sdk/guest/internal/call"
 	"github.com/weir-ml/weir/sdk/internal/text"
 )
 
@@ -14,69 +14,22 @@ import (
 var (
 	held      = map[uint32][]uint64{} // by weir_alloc, until weir_free
 	document  []byte
-	failure   []byte
 	in        abi.Batch
 	out       *abi.Batch
 	outHead   header
 	outColumn []descriptor
 )
 
-// yieldEvery is the work, in bytes looked at or handed out, after which begin yields.
-const yieldEvery = 32 << 10
-
-var work int
-
-// begin lets Go's scheduler run now and then: the collector's workers are goroutines, and exports that never yield starve them
-// until memory is full. Yielding takes some 4 µs, ten times what a call for one row takes, so it is done by the work.
-func begin(bytes int) {
-	if work += bytes + yieldEvery/32; work >= yieldEvery {
-		work = 0
-		runtime.Gosched()
-	}
-}
-
-func address(p unsafe.Pointer) uint32 { return uint32(uintptr(p)) }
-
-func pointer(p uint32) unsafe.Pointer {
-	u := uintptr(p)
-	return *(*unsafe.Pointer)(unsafe.Pointer(&u))
-}
-
-func view[T any](p uint32, n int) []T {
-	if n == 0 {
-		return nil
-	}
-	return unsafe.Slice((*T)(pointer(p)), n)
-}
-
 func pack(b []byte) uint64 {
 	if len(b) == 0 {
 		return 0
 	}
-	return uint64(address(unsafe.Pointer(&b[0])))<<32 | uint64(len(b))
-}
-
-// fail keeps err for weir_error.
-func fail(err error) { failure = []byte(err.Error()) }
-
-// try runs f and reports success; errors and panics are kept for weir_error.
-func try(f func() error) (ok bool) {
-	defer func() {
-		if r := recover(); r != nil {
-			fail(text.Errorf("panic: %v", r))
-			ok = false
-		}
-	}()
-	if err := f(); err != nil {
-		fail(err)
-		return false
-	}
-	return true
+	return uint64(call.Address(unsafe.Pointer(&b[0])))<<32 | uint64(len(b))
 }
 
 func status(bytes int, f func() error) int32 {
-	begin(bytes)
-	if try(f) {
+	call.Begin(bytes)
+	if call.Try(f) {
 		return 0
 	}
 	return 1
@@ -84,8 +37,8 @@ func status(bytes int, f func() error) int32 {
 
 // answer runs f, which makes a document, and packs that.
 func answer(f func() ([]byte, error)) uint64 {
-	begin(yieldEvery)
-	if !try(func() (err error) { document, err = f(); return err }) {
+	call.Begin(call.YieldEvery)
+	if !call.Try(func() (err error) { document, err = f(); return err }) {
 		return 0
 	}
 	return pack(document)
@@ -97,7 +50,7 @@ func weirABIVersion() int32 { return abi.Version }
 //go:wasmexport weir_alloc
 func weirAlloc(size uint32) uint32 {
 	b := make([]uint64, max((uint64(size)+7)/8, 1))
-	p := address(unsafe.Pointer(&b[0]))
+	p := call.Address(unsafe.Pointer(&b[0]))
 	held[p] = b
 	return p
 }
@@ -105,11 +58,11 @@ func weirAlloc(size uint32) uint32 {
 //go:wasmexport weir_free
 func weirFree(ptr, size uint32) {
 	delete(held, ptr)
-	begin(int(size))
+	call.Begin(int(size))
 }
 
 //go:wasmexport weir_error
-func weirError() uint64 { return pack(failure) }
+func weirError() uint64 { return pack(call.Failure()) }
 
 //go:wasmexport weir_describe
 func weirDescribe() uint64 {
@@ -123,11 +76,11 @@ func weirDescribe() uint64 {
 
 //go:wasmexport weir_init
 func weirInit(ptr, size uint32) int32 {
-	return status(yieldEvery, func() error {
+	return status(call.YieldEvery, func() error {
 		if plugin.Init == nil {
 			return nil
 		}
-		return plugin.Init(append([]byte(nil), view[byte](ptr, int(size))...))
+		return plugin.Init(append([]byte(nil), call.View[byte](ptr, int(size))...))
 	})
 }
 
@@ -143,23 +96,23 @@ func weirSchema() uint64 {
 
 // read views the batch at ptr; the host vouches for it.
 func read(ptr uint32) *abi.Batch {
-	h := (*header)(pointer(ptr))
+	h := (*header)(call.Pointer(ptr))
 	if cap(in.Columns) < int(h.columns) {
 		in.Columns = make([]abi.Column, h.columns)
 	}
 	in.Rows, in.Columns = int(h.rows), in.Columns[:h.columns]
-	for i, d := range view[descriptor](h.descriptors, int(h.columns)) {
+	for i, d := range call.View[descriptor](h.descriptors, int(h.columns)) {
 		c := &in.Columns[i]
-		if name := view[byte](d.name, int(d.nameLen)); c.Name != string(name) {
+		if name := call.View[byte](d.name, int(d.nameLen)); c.Name != string(name) {
 			c.Name = string(name)
 		}
 		c.Type, c.ListSize = abi.Type(d.kind), int(d.list)
-		c.Validity, c.Offsets, c.Values = nil, nil, view[byte](d.values, int(d.byteLen))
+		c.Validity, c.Offsets, c.Values = nil, nil, call.View[byte](d.values, int(d.byteLen))
 		if d.validity != 0 {
-			c.Validity = view[byte](d.validity, abi.BitmapBytes(in.Rows))
+			c.Validity = call.View[byte](d.validity, abi.BitmapBytes(in.Rows))
 		}
 		if d.offsets != 0 {
-			c.Offsets = view[int32](d.offsets, in.Rows+1)
+			c.Offsets = call.View[int32](d.offsets, in.Rows+1)
 		}
 	}
 	return &in
@@ -182,32 +135,32 @@ func write(b *abi.Batch) uint32 {
 	outColumn = outColumn[:len(b.Columns)]
 	for i := range b.Columns {
 		c := &b.Columns[i]
-		d := descriptor{kind: uint8(c.Type), list: uint32(c.ListSize), nameLen: uint32(len(c.Name)), name: address(unsafe.Pointer(unsafe.StringData(c.Name)))}
+		d := descriptor{kind: uint8(c.Type), list: uint32(c.ListSize), nameLen: uint32(len(c.Name)), name: call.Address(unsafe.Pointer(unsafe.StringData(c.Name)))}
 		if c.Validity != nil {
 			c.Validity = aligned(c.Validity)
-			d.validity = address(unsafe.Pointer(unsafe.SliceData(c.Validity)))
+			d.validity = call.Address(unsafe.Pointer(unsafe.SliceData(c.Validity)))
 		}
 		if c.Type.Variable() {
-			if address(unsafe.Pointer(&c.Offsets[0]))%abi.Alignment != 0 {
+			if call.Address(unsafe.Pointer(&c.Offsets[0]))%abi.Alignment != 0 {
 				c.Offsets = append(make([]int32, 0, len(c.Offsets)+16), c.Offsets...)
 			}
-			d.offsets = address(unsafe.Pointer(&c.Offsets[0]))
+			d.offsets = call.Address(unsafe.Pointer(&c.Offsets[0]))
 		} else {
 			c.Values = aligned(c.Values[:c.ValueBytes(b.Rows)])
 		}
-		d.values, d.byteLen = address(unsafe.Pointer(unsafe.SliceData(c.Values))), uint32(len(c.Values))
+		d.values, d.byteLen = call.Address(unsafe.Pointer(unsafe.SliceData(c.Values))), uint32(len(c.Values))
 		outColumn[i] = d
 	}
 	outHead = header{magic: abi.Magic, version: abi.Version, rows: uint32(b.Rows), columns: uint32(len(b.Columns))}
-	outHead.descriptors = address(unsafe.Pointer(unsafe.SliceData(outColumn)))
-	return address(unsafe.Pointer(&outHead))
+	outHead.descriptors = call.Address(unsafe.Pointer(unsafe.SliceData(outColumn)))
+	return call.Address(unsafe.Pointer(&outHead))
 }
 
 //go:wasmexport weir_transform
 func weirTransform(ptr uint32) (result uint32) {
 	b := read(ptr)
-	begin(size(b))
-	try(func() error {
+	call.Begin(size(b))
+	call.Try(func() error {
 		if plugin.Transform == nil {
 			return text.Errorf("this plugin is no transform")
 		}
@@ -248,7 +201,7 @@ func weirMetricState() uint64 {
 
 //go:wasmexport weir_metric_merge
 func weirMetricMerge(ptr, size uint32) int32 {
-	return status(int(size), metric(func(m Metric) error { return m.Merge(view[byte](ptr, int(size))) }))
+	return status(int(size), metric(func(m Metric) error { return m.Merge(call.View[byte](ptr, int(size))) }))
 }
 
 //go:wasmexport weir_metric_finish
@@ -276,7 +229,7 @@ func weirGate(ptr, size uint32) uint64 {
 		if plugin.Gate == nil {
 			return nil, text.Errorf("this plugin is no gate")
 		}
-		v, err := plugin.Gate(view[byte](ptr, int(size)))
+		v, err := plugin.Gate(call.View[byte](ptr, int(size)))
 		if err != nil {
 			return nil, err
 		}
@@ -290,7 +243,7 @@ func weirHandle(ptr, size uint32) uint64 {
 		if plugin.Handle == nil {
 			return nil, text.Errorf("this plugin is no handler")
 		}
-		q, err := parseRequest(view[byte](ptr, int(size)))
+		q, err := parseRequest(call.View[byte](ptr, int(size)))
 		if err != nil {
 			return nil, err
 		}

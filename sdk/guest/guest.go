@@ -15,6 +15,9 @@
 //
 //	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o double.wasm .
 //
+// Package row beside it adds the entry for one row, and package host what the plugin may ask of its host: a module exports and
+// imports for these only when the plugin imports them. sdk/examples has seven plugins to copy.
+//
 // The package uses the standard library and sdk alone. It compiles on every platform, so that a plugin's functions can be
 // tested natively; the exports exist in wasip1 builds only. Read this file first, then exports.go and, for the contract,
 // sdk/abi/ABI.md.
@@ -29,6 +32,7 @@ import (
 	"unsafe"
 
 	"github.com/weir-ml/weir/sdk/abi"
+	"github.com/weir-ml/weir/sdk/guest/internal/call"
 	"github.com/weir-ml/weir/sdk/internal/text"
 )
 
@@ -71,6 +75,7 @@ func Register(p Plugin) {
 		panic("guest: Register was called twice")
 	}
 	plugin = p
+	call.Schema = p.Schema
 }
 
 // header and descriptor are the ABI's structures as they lie in memory (a little-endian machine's view of them).
@@ -168,9 +173,18 @@ func (a *Arena) Bytes(n int) []byte {
 }
 
 // Float64s is a slice of n numbers.
-func (a *Arena) Float64s(n int) []float64 {
+func (a *Arena) Float64s(n int) []float64 { return slice[float64](a, n) }
+
+// Int64s is a slice of n numbers.
+func (a *Arena) Int64s(n int) []int64 { return slice[int64](a, n) }
+
+// Int32s is a slice of n numbers.
+func (a *Arena) Int32s(n int) []int32 { return slice[int32](a, n) }
+
+func slice[T any](a *Arena, n int) []T {
 	if n == 0 {
 		return nil
 	}
-	return unsafe.Slice((*float64)(unsafe.Pointer(&a.Bytes(n * 8)[0])), n)
+	var z T
+	return unsafe.Slice((*T)(unsafe.Pointer(&a.Bytes(n * int(unsafe.Sizeof(z)))[0])), n)
 }
