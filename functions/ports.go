@@ -9,10 +9,13 @@ import (
 	"github.com/weir-ml/weir/sdk/abi"
 )
 
-// Plugins opens plugins by the name of their resource. Safe for concurrent use.
+// Plugins opens plugins by reference: the name of a resource, name@version, name@alias or a digest. Safe for concurrent use.
 type Plugins interface {
 	// Open answers NotFound for an unknown plugin and Invalid for refused parameters. parameters is a JSON object.
 	Open(ctx context.Context, plugin string, parameters json.RawMessage, limits Limits) (Plugin, error)
+	// Identity says what the reference stands for at this moment: while it stays equal, Open gives the same module under the
+	// same conditions. "" for what is unknown.
+	Identity(plugin string) string
 }
 
 // Limits bound one plugin of a function; a zero means the host's default.

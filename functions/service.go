@@ -48,6 +48,7 @@ type function struct {
 	name   string
 	spec   Spec // with defaults
 	raw    []byte
+	plugin string // identity of the plugin when it was opened
 	steps  *steps
 	feed   Feed    // nil without an event trigger
 	runner *runner // likewise
@@ -118,7 +119,16 @@ func binding(name string, spec Spec) Binding {
 	return b
 }
 
-// Apply makes the function, or replaces it when the spec or the plugin's bytes differ. On an error the function that was
+func (s *Service) identity(spec Spec) string {
+	for _, ref := range []*PluginRef{spec.Handler, spec.Transform} {
+		if ref != nil {
+			return s.o.Plugins.Identity(ref.Plugin)
+		}
+	}
+	return ""
+}
+
+// Apply makes the function, or replaces it when the spec differs or its plugin stands for something else now. On an error the function that was
 // there goes on. The one replaced finishes what it has begun.
 func (s *Service) Apply(ctx context.Context, name string, spec Spec) error {
 	s.change.Lock()
@@ -127,6 +137,7 @@ func (s *Service) Apply(ctx context.Context, name string, spec Spec) error {
 	if err != nil {
 		return errs.New(errs.Invalid, "function %q: %w", name, err)
 	}
+	identity := s.identity(spec) // before opening: what moves in between is opened again later
 	st, spec, err := s.open(ctx, name, spec)
 	if err != nil {
 		return err
@@ -134,14 +145,14 @@ func (s *Service) Apply(ctx context.Context, name string, spec Spec) error {
 	s.mu.RLock()
 	old, closed := s.byName[name], s.closed
 	s.mu.RUnlock()
-	if closed || old != nil && string(old.raw) == string(raw) && old.steps.digest() == st.digest() {
+	if closed || old != nil && string(old.raw) == string(raw) && old.plugin == identity {
 		cerr := st.close()
 		if closed {
 			return errs.New(errs.Unavailable, "function %q: weir is stopping", name)
 		}
 		return cerr
 	}
-	f := &function{name: name, spec: spec, raw: raw, steps: st}
+	f := &function{name: name, spec: spec, raw: raw, plugin: identity, steps: st}
 	if spec.Event != nil {
 		if f.feed, err = s.o.Events.Open(ctx, binding(name, spec)); err != nil {
 			err = errors.Join(err, st.close())

@@ -36,6 +36,8 @@ func (e engine) Open(ctx context.Context, name string, params json.RawMessage, l
 	return nil, errs.New(errs.NotFound, "plugin %q not found", name)
 }
 
+func (engine) Identity(name string) string { return name }
+
 func (w wasm) Stats() functions.PoolStats { return functions.PoolStats(w.Plugin.Stats()) }
 
 // One plugin, one result: over HTTP and over a stream, with the same bytes in JSON; and the pool shrinks to nothing.

@@ -30,6 +30,14 @@ func (ps Plugins) Open(_ context.Context, name string, params json.RawMessage, l
 	return opened{Plugin: p}, nil
 }
 
+// Identity implements functions.Plugins: it changes with the plugin's version.
+func (ps Plugins) Identity(name string) string {
+	if p, ok := ps[name]; ok {
+		return p.Version
+	}
+	return ""
+}
+
 // Plugin is a fake plugin; its functions stand for guest code.
 type Plugin struct {
 	World         abi.World

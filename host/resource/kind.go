@@ -33,6 +33,9 @@ type Controller[S Spec] struct {
 	Refs func(spec S) []Ref
 	// Exists tells of things with this kind's name that are there without being applied, such as built-in plugins.
 	Exists func(name string) bool
+	// Follows tells whether a reference with that At must be applied again when the object changes from before to after.
+	// nil: every one.
+	Follows func(before, after S, at string) bool
 }
 
 // Kind is a kind of resource, made by Define.
@@ -50,6 +53,7 @@ type Kind struct {
 	status   func(string) any
 	refs     func(Spec) []Ref
 	exists   func(string) bool
+	follows  func(before, after Spec) reach
 }
 
 // Define makes a kind from its spec type and controller.
@@ -84,6 +88,12 @@ func Define[S Spec](name string, order int, c Controller[S]) Kind {
 			return nil
 		}
 		return c.Refs(s.(S))
+	}
+	k.follows = func(before, after Spec) reach {
+		if c.Follows == nil {
+			return whole
+		}
+		return func(at string) bool { return c.Follows(before.(S), after.(S), at) }
 	}
 	if k.exists == nil {
 		k.exists = func(string) bool { return false }

@@ -42,10 +42,23 @@ type Object struct {
 type Ref struct {
 	Kind string `json:"kind"`
 	Name string `json:"name"`
+	// At says what of the object is meant, in words of its kind, such as a plugin's version or alias; "": the object as it is.
+	At string `json:"at,omitempty"`
+}
+
+// Object is the reference without At: what there is one of.
+func (r Ref) Object() Ref { return Ref{Kind: r.Kind, Name: r.Name} }
+
+// String is "name" or "name@at".
+func (r Ref) String() string {
+	if r.At == "" {
+		return r.Name
+	}
+	return r.Name + "@" + r.At
 }
 
 // Ref is the object's name.
-func (o Object) Ref() Ref { return Ref{o.Kind, o.Metadata.Name} }
+func (o Object) Ref() Ref { return Ref{Kind: o.Kind, Name: o.Metadata.Name} }
 
 // Change is a write of one object, or its removal.
 type Change struct {

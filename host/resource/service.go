@@ -105,11 +105,15 @@ func (s *Service) Apply(ctx context.Context, manifest []byte, o ApplyOptions) ([
 	}
 	s.write.Lock()
 	defer s.write.Unlock()
+	return s.apply(ctx, list, o)
+}
 
+// apply is Apply of a parsed file; the caller holds the write lock.
+func (s *Service) apply(ctx context.Context, list []parsed, o ApplyOptions) ([]Result, error) {
 	results := make([]Result, len(list))
-	inFile := map[Ref]bool{}
+	inFile := touched{}
 	for _, p := range list {
-		inFile[p.Ref()] = true
+		inFile[p.Ref()] = whole
 	}
 	s.sort(list)
 	now := s.now().UTC().Truncate(time.Microsecond)
@@ -167,7 +171,7 @@ func (s *Service) Apply(ctx context.Context, manifest []byte, o ApplyOptions) ([
 	}
 	// The objects are durable now: the client going away must not leave them half enacted.
 	ctx = context.WithoutCancel(ctx)
-	touched, before := map[Ref]bool{}, map[Ref]entry{}
+	reenact, before := touched{}, map[Ref]entry{}
 	for _, p := range list {
 		if old, exists := s.get(p.Ref()); exists {
 			before[p.Ref()] = old
@@ -178,12 +182,15 @@ func (s *Service) Apply(ctx context.Context, manifest []byte, o ApplyOptions) ([
 			continue
 		}
 		s.enact(ctx, p)
-		touched[p.Ref()] = true
+		reenact[p.Ref()] = whole
+		if old, was := before[p.Ref()]; was && old.failure == nil {
+			reenact[p.Ref()] = p.kind.follows(old.spec, p.spec)
+		}
 		if e, _ := s.get(p.Ref()); e.failure != nil && results[i].Action != Unchanged {
 			return nil, s.takeBack(ctx, list, changed, before, e)
 		}
 	}
-	s.enactDependents(ctx, touched)
+	s.enactDependents(ctx, reenact)
 	for i, p := range list {
 		e, _ := s.get(p.Ref())
 		results[i].State, results[i].Reason = e.state(), e.reason()
@@ -218,12 +225,12 @@ func (s *Service) takeBack(ctx context.Context, list []parsed, changed []int, be
 			s.log.Warn("a resource that was taken back did not let go", "kind", p.Kind, "name", p.Metadata.Name, "error", err)
 		}
 	}
-	restored := map[Ref]bool{}
+	restored := touched{}
 	for n, i := range changed {
 		if old, ok := before[list[i].Ref()]; ok {
 			old.Revision = revs[n]
 			s.enact(ctx, old.parsed)
-			restored[old.Ref()] = true
+			restored[old.Ref()] = whole
 		}
 	}
 	s.enactDependents(ctx, restored)
@@ -267,9 +274,17 @@ func (s *Service) enact(ctx context.Context, p parsed) {
 	s.mu.Unlock()
 }
 
-// enactDependents applies again what refers, directly or not, to a touched object and was not touched itself: a function
-// must run the new bytes of its plugin.
-func (s *Service) enactDependents(ctx context.Context, touched map[Ref]bool) {
+// reach tells which uses of an object, by their At, a change of it concerns.
+type reach func(at string) bool
+
+func whole(string) bool { return true }
+
+// touched are objects that changed, each with its reach.
+type touched map[Ref]reach
+
+// enactDependents applies again what a change reaches, directly or not, and was not touched itself: a function must run the
+// new bytes of its plugin. It returns what it applied.
+func (s *Service) enactDependents(ctx context.Context, changed touched) []Ref {
 	s.mu.RLock()
 	var all []parsed
 	for _, e := range s.objects {
@@ -277,26 +292,32 @@ func (s *Service) enactDependents(ctx context.Context, touched map[Ref]bool) {
 	}
 	s.mu.RUnlock()
 	s.sort(all)
+	var out []Ref
 	for _, p := range all { // in order of kinds, so one pass reaches dependents of dependents
-		if !touched[p.Ref()] && s.refersTo(p, touched) {
+		if _, done := changed[p.Ref()]; !done && s.refersTo(p, changed) {
 			s.enact(ctx, p)
-			touched[p.Ref()] = true
+			changed[p.Ref()] = whole
+			out = append(out, p.Ref())
 		}
 	}
+	return out
 }
 
-func (s *Service) refersTo(p parsed, refs map[Ref]bool) bool {
-	return slices.ContainsFunc(p.kind.refs(p.spec), func(r Ref) bool { return refs[r] })
+func (s *Service) refersTo(p parsed, refs touched) bool {
+	return slices.ContainsFunc(p.kind.refs(p.spec), func(r Ref) bool {
+		reaches, ok := refs[r.Object()]
+		return ok && reaches(r.At)
+	})
 }
 
 // resolve reports the first reference that neither exists nor is in the file.
-func (s *Service) resolve(p parsed, inFile map[Ref]bool) error {
+func (s *Service) resolve(p parsed, inFile touched) error {
 	for _, r := range p.kind.refs(p.spec) {
 		k, err := s.kind(r.Kind)
 		if err != nil {
 			return err
 		}
-		if _, ok := s.get(r); !ok && !inFile[r] && !k.exists(r.Name) {
+		if _, ok := s.get(r.Object()); !ok && inFile[r.Object()] == nil && !k.exists(r.Name) {
 			return errs.New(errs.Invalid, "%s %q refers to %s %q, which does not exist: apply it first or put it in the same file", p.Kind, p.Metadata.Name, r.Kind, r.Name)
 		}
 	}
@@ -309,7 +330,7 @@ func (s *Service) Get(_ context.Context, kind, name string) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	e, ok := s.get(Ref{k.Name, name})
+	e, ok := s.get(Ref{Kind: k.Name, Name: name})
 	if !ok {
 		return Object{}, errs.New(errs.NotFound, "%s %q does not exist", k.Name, name)
 	}
@@ -364,13 +385,14 @@ func (s *Service) Delete(ctx context.Context, kind, name string) error {
 	if err != nil {
 		return err
 	}
-	ref := Ref{k.Name, name}
+	ref := Ref{Kind: k.Name, Name: name}
 	e, ok := s.get(ref)
 	if !ok {
 		return errs.New(errs.NotFound, "%s %q does not exist", k.Name, name)
 	}
-	if users := s.users(ref); len(users) > 0 && !k.exists(name) {
-		return errs.New(errs.Conflict, "%s %q is used by %s: delete or change these first", k.Name, name, strings.Join(users, ", "))
+	stays := k.exists(name) // as itself; its versions and the like go with the object
+	if users := s.Users(func(r Ref) bool { return r.Object() == ref && (r.At != "" || !stays) }); len(users) > 0 {
+		return errs.New(errs.Conflict, "%s %q is used by %s: delete or change these first", k.Name, name, Names(users))
 	}
 	if _, err := s.store.Commit(ctx, []Change{{Object: e.Object, Remove: true, Revision: e.Revision}}); err != nil {
 		return fmt.Errorf("delete %s %q: %w", k.Name, name, err)
@@ -382,22 +404,8 @@ func (s *Service) Delete(ctx context.Context, kind, name string) error {
 	if err := k.remove(ctx, name); err != nil {
 		return fmt.Errorf("%s %q is deleted, but its room did not let go: %w", k.Name, name, err)
 	}
-	s.enactDependents(ctx, map[Ref]bool{ref: true})
+	s.enactDependents(ctx, touched{ref: whole})
 	return nil
-}
-
-// users lists what refers to ref, as "Kind name".
-func (s *Service) users(ref Ref) []string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	var out []string
-	for _, e := range s.objects {
-		if slices.Contains(e.kind.refs(e.spec), ref) {
-			out = append(out, e.Kind+" "+e.Metadata.Name)
-		}
-	}
-	slices.Sort(out)
-	return out
 }
 
 // Kinds lists the kinds with the JSON Schema of their specs, in apply order.

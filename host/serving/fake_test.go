@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -111,6 +112,7 @@ type world struct {
 	executors map[string]*fakeExecutor
 	loads     []LoadOptions
 	plugins   map[string]Transformer
+	moved     int // grows when plugins stand for something else
 }
 
 func newWorld(executors map[string]*fakeExecutor) *world {
@@ -148,6 +150,12 @@ func (w *world) OpenTransform(_ context.Context, plugin string, _ json.RawMessag
 		return nil, errs.New(errs.NotFound, "plugin %q not found", plugin)
 	}
 	return t, nil
+}
+
+func (w *world) Identity(plugin string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return fmt.Sprint(plugin, w.moved)
 }
 
 // fakeTransform is a plugin written in Go.

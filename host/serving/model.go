@@ -27,6 +27,7 @@ type model struct {
 
 	pre, post             Transformer // or nil
 	preSchema, postSchema abi.Schema
+	identity              string   // of the steps' plugins when they were opened
 	columns               []string // of a features array; nil when they have no names
 	feed                  feeder
 
@@ -53,6 +54,7 @@ func (s *Service) load(ctx context.Context, name string, spec ModelSpec, blob []
 	if err != nil {
 		return m, err
 	}
+	m.identity = s.identity(spec) // before opening: what moves in between is opened again later
 	if err := m.openSteps(ctx, s.o.Plugins); err != nil {
 		return m, err
 	}

@@ -59,6 +59,8 @@ func (plugins) OpenTransform(_ context.Context, _ string, parameters json.RawMes
 	return &s, json.Unmarshal(parameters, &s)
 }
 
+func (plugins) Identity(plugin string) string { return plugin }
+
 func (s *standardize) Digest() string { return "sha256:go" }
 func (s *standardize) Close() error   { return nil }
 

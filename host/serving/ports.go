@@ -32,9 +32,12 @@ type Executor interface {
 	Close() error
 }
 
-// Plugins opens transform plugins by the name that a Step gives, with their parameters.
+// Plugins opens transform plugins by the reference that a Step gives, with their parameters.
 type Plugins interface {
 	OpenTransform(ctx context.Context, plugin string, parameters json.RawMessage) (Transformer, error)
+	// Identity says what the reference stands for at this moment: while it stays equal, OpenTransform gives the same module
+	// under the same conditions. "" for what is unknown.
+	Identity(plugin string) string
 }
 
 // Transformer is one opened plugin: a pure function from rows to as many rows. It is safe for concurrent use; the result of

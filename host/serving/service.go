@@ -116,7 +116,7 @@ func (s *Service) Close() error {
 
 // Apply loads a model and swaps it in: requests that have begun finish on the old version, later ones run on the new one, and
 // none sees half of each. When it fails, the old version goes on serving and the status has the reason. The spec that serves
-// already is not loaded again. Errors: errs.Invalid for a bad spec or model, errs.NotFound for a missing blob or plugin,
+// already, with the same plugins, is not loaded again. Errors: errs.Invalid for a bad spec or model, errs.NotFound for a missing blob or plugin,
 // errs.Unavailable when the library or a required GPU is not there.
 func (s *Service) Apply(ctx context.Context, name string, spec ModelSpec) error {
 	return s.apply(ctx, name, spec, s.stored, "")
@@ -199,7 +199,18 @@ func (s *Service) enter(name string) (*entry, error) {
 	}
 }
 
-// serves reports whether the entry serves exactly this spec.
+// identity is what the spec's plugins stand for now.
+func (s *Service) identity(spec ModelSpec) string {
+	text := ""
+	for _, step := range []*Step{spec.Preprocess, spec.Postprocess} {
+		if step != nil && step.Plugin != "" && s.o.Plugins != nil {
+			text += step.Plugin + " " + s.o.Plugins.Identity(step.Plugin) + "\n"
+		}
+	}
+	return text
+}
+
+// serves reports whether the entry serves exactly this spec, with the plugins that its steps name now.
 func (s *Service) serves(e *entry, full ModelSpec) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -210,7 +221,7 @@ func (s *Service) serves(e *entry, full ModelSpec) bool {
 	if full.Batching.MaxBatchSize == 0 {
 		full.Batching.MaxBatchSize = have.Batching.MaxBatchSize
 	}
-	return reflect.DeepEqual(have, full)
+	return reflect.DeepEqual(have, full) && e.current.identity == s.identity(full)
 }
 
 func (s *Service) read(ctx context.Context, name string, full ModelSpec, read reader) (*model, error) {

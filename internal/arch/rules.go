@@ -11,7 +11,7 @@ var (
 )
 
 // domains are the rooms of the product's nouns, without their adapters.
-var domains = []string{"functions", "host/serving", "host/monitor", "host/gates", "host/datasets", "host/fit", "host/resource"}
+var domains = []string{"functions", "host/serving", "host/monitor", "host/gates", "host/datasets", "host/fit", "host/resource", "host/catalog"}
 
 // engines know their library and nothing of the domain.
 var engines = []string{"host/plugin/...", "host/onnx", "host/offline"}
