@@ -17,6 +17,8 @@ import (
 
 	"github.com/weir-ml/weir/functions"
 	"github.com/weir-ml/weir/functions/functionskv"
+	versions "github.com/weir-ml/weir/host/catalog"
+	"github.com/weir-ml/weir/host/catalog/catalogkv"
 	"github.com/weir-ml/weir/host/config"
 	"github.com/weir-ml/weir/host/datasets"
 	"github.com/weir-ml/weir/host/datasets/datasetsduck"
@@ -63,6 +65,7 @@ type App struct {
 	monitor   *monitor.Service
 	gates     *gates.Service
 	resources *resource.Service
+	enacted   bool // what was applied before this start is; guarded by the resources' write lock and, before Run, by nobody else being there
 
 	http *httpd.Server
 	grpc *grpcd.Server
@@ -120,7 +123,15 @@ func (a *App) openEngines(ctx context.Context) (err error) {
 		return err
 	}
 	a.onClose(a.plugins.Close)
-	a.catalog = newCatalog(a.plugins, a.kv.Blobs(), ceiling)
+	known, err := catalogkv.Open(ctx, a.kv)
+	if err != nil {
+		return err
+	}
+	names, err := versions.New(ctx, known, nil)
+	if err != nil {
+		return err
+	}
+	a.catalog = newCatalog(a.plugins, a.kv.Blobs(), names, ceiling)
 	if a.catalog.grantCeiling, err = plugin.ParseCeiling(a.cfg.PluginGrants); err != nil {
 		return errs.New(errs.Invalid, "plugin_grants: %w", err)
 	}
@@ -218,7 +229,11 @@ func (a *App) enact(ctx context.Context) error {
 			a.log.Warn("models of a folder did not load", "folder", dir, "error", err)
 		}
 	}
-	return a.resources.Start(ctx)
+	if err := a.resources.Start(ctx); err != nil {
+		return err
+	}
+	a.enacted = true
+	return a.catalog.settle(ctx)
 }
 
 // HTTPAddr is the bound address of the HTTP port, host:port.

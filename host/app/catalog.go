@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
+	versions "github.com/weir-ml/weir/host/catalog"
 	"github.com/weir-ml/weir/host/config"
 	"github.com/weir-ml/weir/host/errs"
 	"github.com/weir-ml/weir/host/fit"
@@ -76,12 +76,13 @@ func (s PluginSpec) Validate() error {
 	return nil
 }
 
-// catalog knows which bytes a plugin's name or digest stands for, and opens them: applied Plugin resources first, then the
-// built-in ones. It is safe for concurrent use.
+// catalog knows which bytes a reference to a plugin stands for, and opens them: applied Plugin resources and their versions
+// first, then the built-in ones. It is the one place where references are resolved. It is safe for concurrent use.
 type catalog struct {
-	host    *plugin.Host
-	blobs   *kv.Blobs
-	ceiling plugin.Limits // the operator's; asking for more is refused
+	host     *plugin.Host
+	blobs    *kv.Blobs
+	versions *versions.Service
+	ceiling  plugin.Limits // the operator's; asking for more is refused
 
 	documents *fit.Service // fitted parameters that specifications name; set once, before the first open
 
@@ -91,10 +92,18 @@ type catalog struct {
 
 	grantCeiling plugin.Ceiling
 	granted      map[string]grantedPlugin // by name of an applied plugin
+	// because holds why a name is about to get a digest, from the edit of its resource to the apply that follows.
+	because map[string]*reason
 }
 
-func newCatalog(host *plugin.Host, blobs *kv.Blobs, ceiling plugin.Limits) *catalog {
-	c := &catalog{host: host, blobs: blobs, ceiling: ceiling, applied: map[string]PluginSpec{}, builtin: map[string]plugins.Artifact{}}
+type reason struct {
+	digest string
+	why    versions.Why
+}
+
+func newCatalog(host *plugin.Host, blobs *kv.Blobs, known *versions.Service, ceiling plugin.Limits) *catalog {
+	c := &catalog{host: host, blobs: blobs, versions: known, ceiling: ceiling,
+		applied: map[string]PluginSpec{}, builtin: map[string]plugins.Artifact{}, because: map[string]*reason{}}
 	for _, a := range plugins.Builtin() {
 		c.builtin[a.Name] = a
 	}
@@ -104,33 +113,63 @@ func newCatalog(host *plugin.Host, blobs *kv.Blobs, ceiling plugin.Limits) *cata
 // resolved is what a reference stands for.
 type resolved struct {
 	digest  string
-	limits  plugin.Limits
-	grants  *plugin.Grants    // nil for built-in plugins and digests
+	grants  *plugin.Grants // nil for built-in plugins and digests
+	name    string         // "" for a digest
+	version int            // of an applied plugin, else 0
+	spec    PluginSpec
 	builtin *plugins.Artifact // set for built-in plugins
 }
 
-// resolve finds a plugin by name or digest.
-func (c *catalog) resolve(ref string) (resolved, error) {
+// resolve finds what name, name@3, name@alias or sha256:… stands for. What is not there is errs.NotFound with a list of what
+// is. Limits and the like come from the name's resource, whichever version is meant; a digest alone has none.
+func (c *catalog) resolve(text string) (resolved, error) {
+	ref, err := versions.ParseRef(text)
+	if err != nil {
+		return resolved{}, err
+	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if s, ok := c.applied[ref]; ok {
-		return resolved{digest: s.Blob, limits: s.Limits.engine(), grants: c.granted[ref].grants}, nil
-	}
-	if a, ok := c.builtin[ref]; ok {
-		return resolved{digest: a.Digest, builtin: &a}, nil
-	}
-	if strings.HasPrefix(ref, "sha256:") {
+	if ref.Digest != "" {
 		for _, a := range c.builtin {
-			if a.Digest == ref {
-				return resolved{digest: ref, builtin: &a}, nil
+			if a.Digest == ref.Digest {
+				return resolved{digest: ref.Digest, builtin: &a}, nil
 			}
 		}
-		if _, err := schema.ParseDigest(ref); err != nil {
-			return resolved{}, err
-		}
-		return resolved{digest: ref}, nil
+		return resolved{digest: ref.Digest}, nil
 	}
-	return resolved{}, errs.Unknown("plugin", ref, c.namesLocked())
+	if s, ok := c.applied[ref.Name]; ok {
+		r := resolved{name: ref.Name, digest: s.Blob, spec: s, grants: c.granted[ref.Name].grants}
+		if ref.At == "" || ref.At == versions.Current { // the resource is the truth of these
+			p, _ := c.versions.Plugin(ref.Name)
+			v, _ := p.ByDigest(s.Blob)
+			r.version = v.Version
+			return r, nil
+		}
+		v, err := c.versions.Resolve(ref.Name, ref.At)
+		r.digest, r.version = v.Digest, v.Version
+		return r, err
+	}
+	if a, ok := c.builtin[ref.Name]; ok {
+		if !ref.Follows() {
+			return resolved{}, errs.New(errs.NotFound, "plugin %q is built in and has no version or alias %q: name it %s, or push a module under a name of your own", ref.Name, ref.At, ref.Name)
+		}
+		return resolved{name: ref.Name, digest: a.Digest, builtin: &a}, nil
+	}
+	return resolved{}, errs.Unknown("plugin", ref.Name, c.namesLocked())
+}
+
+// identity changes when opening the reference would give another module or another treatment of it.
+func (c *catalog) identity(ref string) string {
+	r, err := c.resolve(ref)
+	if err != nil {
+		return ""
+	}
+	r.spec.Description, r.spec.Blob = "", r.digest
+	raw, err := json.Marshal(r.spec)
+	if err != nil {
+		return r.digest // a spec that came from JSON goes back to it
+	}
+	return string(raw)
 }
 
 func (c *catalog) namesLocked() []string {
@@ -173,7 +212,7 @@ func (c *catalog) open(ctx context.Context, ref string, params json.RawMessage, 
 	if err != nil {
 		return nil, err
 	}
-	l := r.limits
+	l := r.spec.Limits.engine()
 	if over.MemoryBytes > 0 {
 		l.MemoryBytes = over.MemoryBytes
 	}
@@ -229,11 +268,11 @@ func (c *catalog) inspect(ctx context.Context, ref string) (plugin.Info, error) 
 	if err != nil {
 		return plugin.Info{}, err
 	}
-	return c.host.Inspect(ctx, wasm)
+	return c.host.InspectWithin(ctx, wasm, r.spec.Limits.engine())
 }
 
 // check compiles the module and asks what it is, so that a broken one is refused before anything is stored.
-func (c *catalog) check(ctx context.Context, _ string, s PluginSpec) error {
+func (c *catalog) check(ctx context.Context, name string, s PluginSpec) error {
 	if err := c.allow(s.Limits.engine()); err != nil {
 		return fmt.Errorf("spec.limits: %w", err)
 	}
@@ -244,22 +283,72 @@ func (c *catalog) check(ctx context.Context, _ string, s PluginSpec) error {
 	if err != nil {
 		return errs.New(errs.Invalid, "spec.blob: %w: upload the module first", err)
 	}
-	_, err = c.host.Inspect(ctx, wasm)
+	if _, err = c.host.InspectWithin(ctx, wasm, s.Limits.engine()); err != nil {
+		return err
+	}
+	return c.versions.Admit(name, s.Blob)
+}
+
+// apply makes the name stand for the spec and sees to it that the digest is one of its versions. It runs at every start too,
+// which mends the catalogue after a crash between the two writes.
+func (c *catalog) apply(ctx context.Context, name string, s PluginSpec) error {
+	c.mu.Lock()
+	c.applied[name] = s
+	why := versions.Push
+	if r, ok := c.because[name]; ok && r.digest == s.Blob {
+		why = r.why
+	}
+	delete(c.because, name)
+	err := c.grantLocked(name, s.Grants)
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	m := versions.Module{Digest: s.Blob}
+	if p, _ := c.versions.Plugin(name); p.Current == 0 || !holds(p, s.Blob) {
+		i, err := c.inspect(ctx, name)
+		if err != nil {
+			return err
+		}
+		m = moduleOf(i)
+	} else {
+		v, _ := p.ByDigest(s.Blob)
+		m.ModuleVersion, m.Size, m.Worlds = v.ModuleVersion, v.Size, v.Worlds
+	}
+	_, err = c.versions.Record(ctx, name, m, why)
 	return err
 }
 
-func (c *catalog) apply(_ context.Context, name string, s PluginSpec) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.applied[name] = s
-	return c.grantLocked(name, s.Grants)
+func holds(p versions.Plugin, digest string) bool {
+	_, ok := p.ByDigest(digest)
+	return ok
 }
 
-func (c *catalog) remove(_ context.Context, name string) error {
+func moduleOf(i plugin.Info) versions.Module {
+	m := versions.Module{Digest: i.Digest, ModuleVersion: i.Description.Version, Size: int64(i.Size)}
+	for _, w := range i.Description.Worlds {
+		m.Worlds = append(m.Worlds, string(w))
+	}
+	return m
+}
+
+func (c *catalog) remove(ctx context.Context, name string) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	delete(c.applied, name)
 	delete(c.granted, name)
+	c.mu.Unlock()
+	return c.versions.Retire(ctx, name)
+}
+
+// settle retires names whose resource is gone: a crash came between its removal and the catalogue's.
+func (c *catalog) settle(ctx context.Context) error {
+	for _, name := range c.versions.Names() {
+		if !c.isApplied(name) {
+			if err := c.versions.Retire(ctx, name); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

@@ -41,7 +41,7 @@ func (a *App) openEdges(context.Context) error {
 		files = root.FS()
 	}
 	rest.Register(a.http, rest.Deps{
-		Files: files, Info: a.info, UploadLimit: a.cfg.UploadLimitBytes, Resources: a.resources, Blobs: a.kv.Blobs(), Plugins: restPlugins{a.catalog},
+		Files: files, Info: a.info, UploadLimit: a.cfg.UploadLimitBytes, Resources: a.resources, Blobs: a.kv.Blobs(), Plugins: lifecycle{a.catalog, a.resources}, PluginVersions: lifecycle{a.catalog, a.resources},
 		Functions: a.functions, Datasets: a.datasets, Events: restkv.New(a.kv, a.streams),
 		Models: a.serving, Monitors: a.monitor, Gates: a.gates, Fits: a.fits,
 	})

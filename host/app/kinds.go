@@ -1,7 +1,11 @@
 package app
 
 import (
+	"context"
+	"reflect"
+
 	"github.com/weir-ml/weir/functions"
+	versions "github.com/weir-ml/weir/host/catalog"
 	"github.com/weir-ml/weir/host/gates"
 	"github.com/weir-ml/weir/host/monitor"
 	"github.com/weir-ml/weir/host/resource"
@@ -12,7 +16,7 @@ import (
 func (a *App) kinds() []resource.Kind {
 	return []resource.Kind{
 		resource.Define("Plugin", 10, resource.Controller[PluginSpec]{
-			Check: a.catalog.check, Apply: a.catalog.apply, Remove: a.catalog.remove, Exists: a.catalog.isBuiltin,
+			Check: a.catalog.check, Apply: a.catalog.apply, Remove: a.catalog.remove, Exists: a.catalog.isBuiltin, Follows: followsPlugin,
 		}),
 		resource.Define("Model", 20, resource.Controller[serving.ModelSpec]{
 			Check: a.serving.Check, Apply: a.serving.Apply, Remove: a.serving.Remove,
@@ -44,17 +48,41 @@ func (a *App) kinds() []resource.Kind {
 			},
 		}),
 		resource.Define("Monitor", 40, resource.Controller[monitor.Spec]{
-			Check: a.monitor.Check, Apply: a.monitor.Apply, Remove: a.monitor.Remove,
+			Check: a.monitor.Check, Apply: tried(a, a.monitor.Apply, a.monitor.Check), Remove: a.monitor.Remove,
 			Refs: func(s monitor.Spec) []resource.Ref { return []resource.Ref{pluginRef(s.Metric.Plugin)} },
 		}),
 		resource.Define("Gate", 50, resource.Controller[gates.Spec]{
-			Check: a.gates.Check, Apply: a.gates.Apply, Remove: a.gates.Remove,
+			Check: a.gates.Check, Apply: tried(a, a.gates.Apply, a.gates.Check), Remove: a.gates.Remove,
 			Refs: func(s gates.Spec) []resource.Ref { return []resource.Ref{pluginRef(s.Plugin.Plugin)} },
 		}),
 	}
 }
 
-func pluginRef(name string) resource.Ref { return resource.Ref{Kind: "Plugin", Name: name} }
+// tried makes an Apply that, once everything of the last run is enacted, checks as well. Monitors and gates open their plugin
+// at each use, so that only this shows at once what a new version of it would refuse.
+func tried[S any](a *App, apply, check func(context.Context, string, S) error) func(context.Context, string, S) error {
+	return func(ctx context.Context, name string, spec S) error {
+		if err := apply(ctx, name, spec); err != nil || !a.enacted {
+			return err
+		}
+		return check(ctx, name, spec)
+	}
+}
+
+func pluginRef(text string) resource.Ref {
+	r := resource.Ref{Kind: "Plugin", Name: text} // what does not parse, and a digest, is a name that is looked for
+	if ref, err := versions.ParseRef(text); err == nil && ref.Digest == "" {
+		r.Name, r.At = ref.Name, ref.At
+	}
+	return r
+}
+
+// followsPlugin: another module concerns those who name no version or alias of their own; other limits concern everybody.
+func followsPlugin(before, after PluginSpec, at string) bool {
+	moved := before.Blob != after.Blob
+	before.Blob, before.Description, after.Blob, after.Description = "", "", "", ""
+	return !reflect.DeepEqual(before, after) || moved && versions.Ref{At: at}.Follows()
+}
 
 func orNil[T any](v T, err error) any {
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/weir-ml/weir/functions"
 	"github.com/weir-ml/weir/host/datasets"
-	"github.com/weir-ml/weir/host/edge/rest"
 	"github.com/weir-ml/weir/host/gates"
 	"github.com/weir-ml/weir/host/monitor"
 	"github.com/weir-ml/weir/host/onnx"
@@ -34,6 +33,8 @@ func (c servingPlugins) OpenTransform(ctx context.Context, ref string, params js
 	return c.open(ctx, ref, params, plugin.Limits{})
 }
 
+func (c servingPlugins) Identity(ref string) string { return c.identity(ref) }
+
 type gatePlugins struct{ *catalog }
 
 var _ gates.Judges = gatePlugins{}
@@ -53,6 +54,8 @@ func (c functionPlugins) Open(ctx context.Context, ref string, params json.RawMe
 	}
 	return functionPlugin{p}, nil
 }
+
+func (c functionPlugins) Identity(ref string) string { return c.identity(ref) }
 
 type functionPlugin struct{ *plugin.Plugin }
 
@@ -117,31 +120,4 @@ func (d monitorDatasets) Get(ctx context.Context, ref string) (monitor.Dataset, 
 		return monitor.Dataset{}, err
 	}
 	return monitor.Dataset{Ref: v.Ref(), Digest: schema.Digest(v.Digest), Rows: v.Rows, Columns: v.Columns}, nil
-}
-
-// restPlugins shows plugins to the API.
-type restPlugins struct{ *catalog }
-
-var _ rest.Plugins = restPlugins{}
-
-func (c restPlugins) Inspect(ctx context.Context, wasm []byte) (rest.PluginInfo, error) {
-	i, err := c.host.Inspect(ctx, wasm)
-	return pluginInfo(i), err
-}
-
-func (c restPlugins) Plugin(ctx context.Context, ref string) (rest.PluginInfo, error) {
-	i, err := c.inspect(ctx, ref)
-	info := pluginInfo(i)
-	if _, byDigest := schema.ParseDigest(ref); byDigest != nil {
-		info.Name = ref
-	}
-	info.BuiltIn = c.isBuiltin(ref) && !c.isApplied(ref)
-	info.Grants, info.Refused = c.grantsOf(ref, i.Description.Grants)
-	return info, err
-}
-
-func (c restPlugins) Names() []string { return c.names() }
-
-func pluginInfo(i plugin.Info) rest.PluginInfo {
-	return rest.PluginInfo{Digest: i.Digest, Size: i.Size, Description: i.Description, Exports: i.Exports}
 }

@@ -206,15 +206,7 @@ type Info struct {
 // what it is. A module that is malformed, imports what it may not, lacks an export of a world it claims, or traps on the way
 // is errs.Invalid with the reason.
 func (h *Host) Inspect(ctx context.Context, wasm []byte) (Info, error) {
-	c, err := h.codeOf(wasm)
-	if err != nil {
-		return Info{}, err
-	}
-	d, exports, err := c.describe(ctx, h.bounded(Limits{}))
-	if err != nil {
-		return Info{}, err
-	}
-	return Info{Digest: c.digest, Size: len(wasm), Description: d, Exports: exports}, nil
+	return h.InspectWithin(ctx, wasm, Limits{})
 }
 
 // Open makes the plugin ready: compiled, and one instance started and initialised with params (a JSON document; nil = {}),

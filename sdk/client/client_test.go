@@ -60,6 +60,12 @@ func TestRequests(t *testing.T) {
 		{"delete", func() error { return c.Delete(ctx, "Model", "m") }, "DELETE /api/v1/resources/Model/m  "},
 		{"dry run", func() error { _, err := c.Apply(ctx, []byte("a: b"), true); return err }, "POST /api/v1/apply?dry_run=true  a: b"},
 		{"push", func() error { _, err := c.PushPlugin(ctx, "n&m", strings.NewReader("wasm")); return err }, "POST /api/v1/plugins?name=n%26m  wasm"},
+		{"plugin by alias", func() error { _, err := c.Plugin(ctx, "n@prod"); return err }, "GET /api/v1/plugins/n@prod  "},
+		{"remove a version", func() error { _, err := c.RemovePlugin(ctx, "n@2"); return err }, "DELETE /api/v1/plugins/n@2  "},
+		{"roll back", func() error { _, err := c.RollbackPlugin(ctx, "n", ""); return err }, "POST /api/v1/plugins/n/rollback  {}"},
+		{"roll back to", func() error { _, err := c.RollbackPlugin(ctx, "n", "1"); return err }, `POST /api/v1/plugins/n/rollback  {"to":"1"}`},
+		{"alias", func() error { _, err := c.SetPluginAlias(ctx, "n", "prod", "2"); return err }, `PUT /api/v1/plugins/n/aliases/prod  {"to":"2"}`},
+		{"delete an alias", func() error { _, err := c.DeletePluginAlias(ctx, "n", "prod"); return err }, "DELETE /api/v1/plugins/n/aliases/prod  "},
 		{"import", func() error { _, err := c.ImportDataset(ctx, "d", "csv", "f.csv", strings.NewReader("x")); return err }, "POST /api/v1/datasets/d?format=csv&source=f.csv  x"},
 		{"data set ref", func() error { _, err := c.Dataset(ctx, "d@3"); return err }, "GET /api/v1/datasets/d@3  "},
 		{"publish", func() error {

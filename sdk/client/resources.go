@@ -75,25 +75,6 @@ func (c *Client) Delete(ctx context.Context, kind, name string) error {
 	return err
 }
 
-// PushPlugin checks and stores a module and applies its Plugin resource. name "" takes the module's own.
-func (c *Client) PushPlugin(ctx context.Context, name string, wasm io.Reader) (Plugin, error) {
-	q := url.Values{}
-	if name != "" {
-		q.Set("name", name)
-	}
-	return call[Plugin](ctx, c, http.MethodPost, path("plugins"), q, wasm, "application/wasm")
-}
-
-// Plugins lists applied and built-in plugins.
-func (c *Client) Plugins(ctx context.Context) ([]Plugin, error) {
-	return list[Plugin](ctx, c, path("plugins"), nil)
-}
-
-// Plugin finds one by name or digest.
-func (c *Client) Plugin(ctx context.Context, ref string) (Plugin, error) {
-	return call[Plugin](ctx, c, http.MethodGet, path("plugins", ref), nil, nil, "")
-}
-
 // Models describes all models.
 func (c *Client) Models(ctx context.Context) ([]Model, error) {
 	return list[Model](ctx, c, path("models"), nil)

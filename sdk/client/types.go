@@ -84,27 +84,6 @@ type FieldChange struct {
 	New  any    `json:"new,omitempty"`
 }
 
-// Plugin is what a module says of itself, and where the server knows it from.
-type Plugin struct {
-	Name        string          `json:"name,omitempty"`
-	BuiltIn     bool            `json:"built_in,omitempty"`
-	Digest      string          `json:"digest"`
-	Size        int             `json:"size"`
-	Description abi.Description `json:"description"`
-	Exports     []string        `json:"exports"`
-	// What the module asks for and what its manifest gives, and how often that was used since it was applied in the server's process.
-	Grants  []PluginGrant     `json:"grants,omitempty"`
-	Refused map[string]uint64 `json:"refused,omitempty"` // calls that were refused, by name of the grant that they lacked
-}
-
-// PluginGrant is one grant of a plugin.
-type PluginGrant struct {
-	Grant string `json:"grant"` // a name, or name:scope
-	Asked bool   `json:"asked"` // by the module's description
-	Given bool   `json:"given"` // by the manifest
-	Uses  uint64 `json:"uses"`
-}
-
 // Function is a function's state. Counters run since it was applied in the server's process.
 type Function struct {
 	Name          string         `json:"name"`

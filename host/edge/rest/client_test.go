@@ -22,7 +22,8 @@ import (
 func TestClientTypesMatch(t *testing.T) {
 	for _, p := range []struct{ server, client any }{
 		{Info{}, client.Info{}}, {Blob{}, client.Blob{}}, {resource.KindInfo{}, client.Kind{}}, {resource.Object{}, client.Object{}},
-		{resource.Result{}, client.ApplyResult{}}, {PluginInfo{}, client.Plugin{}}, {functions.Status{}, client.Function{}},
+		{resource.Result{}, client.ApplyResult{}}, {PluginInfo{}, client.Plugin{}}, {PluginSummary{}, client.PluginSummary{}},
+		{RemovedPlugin{}, client.RemovedPlugin{}}, {PluginTarget{}, client.PluginTarget{}}, {functions.Status{}, client.Function{}},
 		{functions.DeadLetter{}, client.DeadLetter{}}, {datasets.Version{}, client.Dataset{}}, {Build{}, client.Build{}},
 		{Published{}, client.Published{}}, {EventJSON{}, client.Event{}}, {StreamInfo{}, client.Stream{}},
 		{serving.ModelStatus{}, client.Model{}}, {monitor.Report{}, client.Report{}},

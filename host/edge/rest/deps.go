@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weir-ml/weir/functions"
+	"github.com/weir-ml/weir/host/catalog"
 	"github.com/weir-ml/weir/host/datasets"
 	"github.com/weir-ml/weir/host/fit"
 	"github.com/weir-ml/weir/host/gates"
@@ -18,19 +19,20 @@ import (
 
 // Deps are what the room needs; the composition root fills all of them.
 type Deps struct {
-	Info        func() Info
-	UploadLimit int64 // bytes of one uploaded file
-	Files       fs.FS // files of this machine that a call may name; nil = none. Must refuse to be left
-	Resources   *resource.Service
-	Blobs       Blobs
-	Plugins     Plugins
-	Functions   *functions.Service
-	Datasets    *datasets.Service
-	Events      Events
-	Models      *serving.Service
-	Monitors    *monitor.Service
-	Gates       *gates.Service
-	Fits        *fit.Service
+	Info           func() Info
+	UploadLimit    int64 // bytes of one uploaded file
+	Files          fs.FS // files of this machine that a call may name; nil = none. Must refuse to be left
+	Resources      *resource.Service
+	Blobs          Blobs
+	Plugins        Plugins
+	PluginVersions PluginVersions
+	Functions      *functions.Service
+	Datasets       *datasets.Service
+	Events         Events
+	Models         *serving.Service
+	Monitors       *monitor.Service
+	Gates          *gates.Service
+	Fits           *fit.Service
 }
 
 // Info describes the running process.
@@ -49,10 +51,11 @@ type Blobs interface {
 	Open(ctx context.Context, digest string) (io.ReadSeekCloser, int64, error)
 }
 
-// PluginInfo is what a module says of itself, and where weir knows it from.
+// PluginInfo is what a module says of itself, where weir knows it from, and how it is doing.
 type PluginInfo struct {
-	Name        string          `json:"name,omitempty" jsonschema:"description=Of the resource or the built-in plugin; empty when it is known by digest alone"`
+	Name        string          `json:"name,omitempty" jsonschema:"description=Of the resource or the built-in plugin; empty when it was asked for by digest"`
 	BuiltIn     bool            `json:"built_in,omitempty"`
+	Action      string          `json:"action,omitempty" jsonschema:"description=After a push, a roll back or a change of an alias: created, updated or unchanged"`
 	Digest      string          `json:"digest"`
 	Size        int             `json:"size"`
 	Description abi.Description `json:"description"`
@@ -61,6 +64,18 @@ type PluginInfo struct {
 	Grants []PluginGrant `json:"grants,omitempty"`
 	// Calls that were refused, by name of the grant that they lacked.
 	Refused map[string]uint64 `json:"refused,omitempty" jsonschema:"description=Calls that were refused, by the grant that they lacked"`
+	// Schema is the columns without parameters; absent for a plugin that needs some.
+	Schema *abi.Schema `json:"schema,omitempty" jsonschema:"description=The columns without parameters; absent for a plugin that needs some"`
+
+	Version  int               `json:"version,omitempty" jsonschema:"description=The one described here; absent for built-in plugins and digests"`
+	Current  int               `json:"current,omitempty" jsonschema:"description=The version that the name alone stands for"`
+	Aliases  map[string]int    `json:"aliases,omitempty"`
+	Versions []catalog.Version `json:"versions,omitempty" jsonschema:"description=Those that are there, oldest first"`
+	Moves    []catalog.Move    `json:"moves,omitempty" jsonschema:"description=What changed, oldest first"`
+	UsedBy   []resource.Use    `json:"used_by,omitempty" jsonschema:"description=Resources that name the plugin, any version of it, or the digest"`
+
+	Limits any         `json:"limits,omitempty" jsonschema:"description=In force: the resource's, else the defaults, within the operator's ceilings"`
+	Pools  PluginPools `json:"pools" jsonschema:"description=Of this module, over all its parameters"`
 }
 
 // PluginGrant is one grant of a plugin.
@@ -71,14 +86,59 @@ type PluginGrant struct {
 	Uses  uint64 `json:"uses"`
 }
 
-// Plugins knows every plugin that a spec can name. Safe for concurrent use.
+// PluginPools sums a module's pools. Counters run since the pools that are there were opened.
+type PluginPools struct {
+	Pools         int           `json:"pools"`
+	Live          int           `json:"live"` // instances, busy or idle
+	Idle          int           `json:"idle"`
+	Calls         uint64        `json:"calls"`
+	Fuel          uint64        `json:"fuel"`
+	Traps         uint64        `json:"traps"`
+	ColdStarts    uint64        `json:"cold_starts"`
+	LastColdStart time.Duration `json:"last_cold_start_ns"`
+}
+
+// PluginSummary is one line of the list of plugins.
+type PluginSummary struct {
+	Name          string         `json:"name"`
+	BuiltIn       bool           `json:"built_in,omitempty"`
+	Version       int            `json:"version,omitempty" jsonschema:"description=The current one; absent for built-in plugins"`
+	Versions      int            `json:"versions,omitempty" jsonschema:"description=How many are there"`
+	Aliases       map[string]int `json:"aliases,omitempty"`
+	Digest        string         `json:"digest"`
+	ModuleVersion string         `json:"module_version,omitempty"`
+	Size          int64          `json:"size"`
+	Worlds        []string       `json:"worlds"`
+	UsedBy        int            `json:"used_by" jsonschema:"description=How many references resources have to it"`
+}
+
+// RemovedPlugin says what a removal took away.
+type RemovedPlugin struct {
+	Name     string   `json:"name"`
+	Versions []int    `json:"versions"`
+	Digests  []string `json:"digests,omitempty" jsonschema:"description=Modules whose bytes are gone as well: nothing else holds them"`
+}
+
+// Plugins knows every plugin that a spec can name. References are name, name@version, name@alias and sha256:…; what is not
+// there is errs.NotFound with a list of what is. Safe for concurrent use.
 type Plugins interface {
-	// Inspect validates a module and asks it what it is; errs.Invalid with the reason for a bad one. It keeps nothing.
-	Inspect(ctx context.Context, wasm []byte) (PluginInfo, error)
-	// Plugin finds one by name or digest; errs.NotFound.
+	// Push checks and compiles a module, stores it and makes it the current version of the name; "" takes the module's own
+	// name. A bad module is errs.Invalid with the reason, and nothing has changed.
+	Push(ctx context.Context, name string, wasm []byte) (PluginInfo, error)
 	Plugin(ctx context.Context, ref string) (PluginInfo, error)
-	// Names lists applied and built-in plugins, sorted.
-	Names() []string
+	// Plugins lists applied and built-in plugins by name.
+	Plugins() []PluginSummary
+	// Remove takes a name or name@version away; errs.Conflict names what uses it.
+	Remove(ctx context.Context, ref string) (RemovedPlugin, error)
+}
+
+// PluginVersions moves what names and aliases stand for. to is a version or an alias. Safe for concurrent use.
+type PluginVersions interface {
+	// Rollback makes an earlier version current again; to "" is the one before the current.
+	Rollback(ctx context.Context, name, to string) (PluginInfo, error)
+	SetAlias(ctx context.Context, name, alias, to string) (PluginInfo, error)
+	// DeleteAlias is errs.Conflict while a resource uses the alias.
+	DeleteAlias(ctx context.Context, name, alias string) (PluginInfo, error)
 }
 
 // Event is one message to store.

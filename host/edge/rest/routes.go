@@ -66,8 +66,12 @@ var operations = []operation{
 	{"DELETE", "/api/v1/resources/:kind/:name", "resources", "Delete a resource that nothing refers to", nil, nil, nil, 204, nil, false, (*api).deleteResource},
 
 	{"POST", "/api/v1/plugins", "plugins", "Push a module: check it, store it, apply its Plugin resource", []param{{"name", "string", "The resource's name; default: the name that the module gives itself"}}, nil, media(wasmType), 200, PluginInfo{}, true, (*api).pushPlugin},
-	{"GET", "/api/v1/plugins", "plugins", "Applied and built-in plugins", nil, nil, nil, 200, Items[PluginInfo]{}, false, (*api).listPlugins},
-	{"GET", "/api/v1/plugins/:ref", "plugins", "One plugin by name or digest", nil, nil, nil, 200, PluginInfo{}, false, (*api).getPlugin},
+	{"GET", "/api/v1/plugins", "plugins", "Applied and built-in plugins", nil, nil, nil, 200, Items[PluginSummary]{}, false, (*api).listPlugins},
+	{"GET", "/api/v1/plugins/:ref", "plugins", "One plugin: name, name@3, name@alias or sha256:…", nil, nil, nil, 200, PluginInfo{}, false, (*api).getPlugin},
+	{"DELETE", "/api/v1/plugins/:ref", "plugins", "Remove one version (name@3) or a whole plugin (name) that nothing uses", nil, nil, nil, 200, RemovedPlugin{}, false, (*api).deletePlugin},
+	{"POST", "/api/v1/plugins/:name/rollback", "plugins", "Make an earlier version current again", nil, nil, PluginTarget{}, 200, PluginInfo{}, false, (*api).rollbackPlugin},
+	{"PUT", "/api/v1/plugins/:name/aliases/:alias", "plugins", "Point an alias to a version", nil, nil, PluginTarget{}, 200, PluginInfo{}, false, (*api).setPluginAlias},
+	{"DELETE", "/api/v1/plugins/:name/aliases/:alias", "plugins", "Delete an alias that nothing uses", nil, nil, nil, 200, PluginInfo{}, false, (*api).deletePluginAlias},
 
 	{"GET", "/api/v1/parameters", "plugins", "The latest version of every fitted parameter document", nil, nil, nil, 200, Items[fit.Document]{}, false, (*api).listParameters},
 	{"POST", "/api/v1/parameters/:name", "plugins", "Learn a plugin's parameters from a data set; the next version of the document", nil, nil, fit.Request{}, 200, fit.Document{}, false, (*api).fitParameters},
