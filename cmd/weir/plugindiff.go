@@ -74,9 +74,9 @@ func comparePlugins(a, b client.Plugin) []client.FieldChange {
 	add("name", a.Description.Name, b.Description.Name)
 	add("version", a.Description.Version, b.Description.Version)
 	add("summary", a.Description.Summary, b.Description.Summary)
-	add("worlds", set(a.Description.Worlds), set(b.Description.Worlds))
-	add("exports", set(a.Exports), set(b.Exports))
-	add("grants", set(a.Description.Grants), set(b.Description.Grants))
+	out = append(out, diffSets("worlds", a.Description.Worlds, b.Description.Worlds)...)
+	out = append(out, diffSets("exports", a.Exports, b.Exports)...)
+	out = append(out, diffSets("grants", a.Description.Grants, b.Description.Grants)...)
 	add("parameters", a.Description.Parameters, b.Description.Parameters)
 	if a.Schema != nil && b.Schema != nil {
 		add("inputs", columns(a.Schema.Inputs), columns(b.Schema.Inputs))
@@ -85,13 +85,18 @@ func comparePlugins(a, b client.Plugin) []client.FieldChange {
 	return out
 }
 
-// set makes a list one whose order does not count. Members are the keys, so that the path names them.
-func set[T ~string](list []T) map[string]bool {
-	m := map[string]bool{}
-	for _, x := range list {
-		m[string(x)] = true
+// diffSets lists the members that only one of two sets has.
+func diffSets[T ~string](path string, a, b []T) (out []client.FieldChange) {
+	for _, x := range slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(a), b...)))) {
+		inA, inB := slices.Contains(a, x), slices.Contains(b, x)
+		switch {
+		case inA && !inB:
+			out = append(out, client.FieldChange{Path: path, Old: string(x)})
+		case inB && !inA:
+			out = append(out, client.FieldChange{Path: path, New: string(x)})
+		}
 	}
-	return m
+	return out
 }
 
 func columns(list []abi.Field) map[string]abi.Field {
@@ -139,10 +144,10 @@ func diffJSON(path string, a, b any) []client.FieldChange {
 		ta, okA := texts(la)
 		tb, okB := texts(lb)
 		switch {
-		case okA && okB && reflect.DeepEqual(set(ta), set(tb)):
-			return []client.FieldChange{{Path: path, Old: a, New: b}} // the order alone: shown whole
 		case okA && okB:
-			return diffJSON(path, plain(set(ta)), plain(set(tb)))
+			if d := diffSets(path, ta, tb); len(d) > 0 {
+				return d
+			} // else the order alone differs, or how often something comes: shown whole
 		case len(la) == len(lb):
 			var out []client.FieldChange
 			for i := range la {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -166,6 +167,9 @@ func (s *Service) Retire(ctx context.Context, name string) error {
 			if p.Versions[i].Removed.IsZero() {
 				p.Versions[i].Removed = now
 			}
+		}
+		for _, a := range slices.Sorted(maps.Keys(p.Aliases)) {
+			p.moved(Move{now, a, p.Aliases[a], 0, Remove})
 		}
 		p.moved(Move{now, Current, p.Current, 0, Remove})
 		p.Current, p.Aliases = 0, nil

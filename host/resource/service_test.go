@@ -1,6 +1,7 @@
 package resource_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,7 +33,12 @@ func (p partSpec) Validate() error {
 }
 
 type wholeSpec struct {
-	Part string `json:"part"`
+	Part string `json:"part"` // a name, or name@at
+}
+
+func (w wholeSpec) ref() resource.Ref {
+	name, at, _ := strings.Cut(w.Part, "@")
+	return resource.Ref{Kind: "Part", Name: name, At: at}
 }
 
 func (wholeSpec) Validate() error { return nil }
@@ -62,14 +68,18 @@ func (w *world) restart(t *testing.T) {
 		},
 		Remove: func(_ context.Context, n string) error { w.log = append(w.log, "remove part "+n); return nil },
 		Exists: func(n string) bool { return n == "builtin" },
+		// A change of size concerns those who name the part without at; anything else concerns everybody.
+		Follows: func(a, b partSpec, at string) bool {
+			return at == "" || !bytes.Equal(a.Extra, b.Extra) || a.Wait != b.Wait
+		},
 	})
 	whole := resource.Define("Whole", 2, resource.Controller[wholeSpec]{
 		Apply: func(_ context.Context, n string, s wholeSpec) error {
 			w.log = append(w.log, "whole "+n+" of "+s.Part)
-			return nil
+			return w.broken[n]
 		},
 		Remove: func(_ context.Context, n string) error { w.log = append(w.log, "remove whole "+n); return nil },
-		Refs:   func(s wholeSpec) []resource.Ref { return []resource.Ref{{Kind: "Part", Name: s.Part}} },
+		Refs:   func(s wholeSpec) []resource.Ref { return []resource.Ref{s.ref()} },
 	})
 	w.service = resource.New(w.store, slog.New(slog.DiscardHandler), whole, part)
 	if err := w.service.Start(t.Context()); err != nil {
