@@ -1,5 +1,5 @@
-// Package catalogkv keeps the plugin catalogue in weir's key-value store: bucket "plugins", key plugin.<name>, the name's
-// document as JSON, changed by compare-and-swap. docs/formats/plugins.md describes it.
+// Package catalogkv keeps the plugin catalogue in weir's key-value store: bucket "catalog", key plugin.<name>, the name's
+// document as JSON, changed by compare-and-swap. docs/formats/catalog.md describes it.
 package catalogkv
 
 import (
@@ -15,7 +15,7 @@ import (
 var _ catalog.Store = (*Store)(nil)
 
 // Bucket is the name of the bucket.
-const Bucket = "plugins"
+const Bucket = "catalog"
 
 // Store implements catalog.Store. Safe for concurrent use.
 type Store struct{ docs kv.Typed[catalog.Plugin] }
