@@ -17,6 +17,9 @@ import (
 //go:embed beats-baseline/beats-baseline.wasm
 //go:embed bucketise/bucketise.wasm
 //go:embed clip/clip.wasm
+//go:embed cross/cross.wasm
+//go:embed cyclical-time/cyclical-time.wasm
+//go:embed geo-distance/geo-distance.wasm
 //go:embed identity/identity.wasm
 //go:embed impute/impute.wasm
 //go:embed log-power/log-power.wasm
@@ -53,6 +56,9 @@ var builtin = sync.OnceValue(func() []Artifact {
 		artifact("beats-baseline", "Gate: passes a candidate that is no worse than the baseline and better somewhere."),
 		artifact("bucketise", "Transform: the interval between given edges that a number lies in."),
 		artifact("clip", "Transform: each column kept between bounds."),
+		artifact("cross", "Transform: crossed features, several columns hashed into one bucket number."),
+		artifact("cyclical-time", "Transform: fields of timestamps, such as hour, weekday and month, with sine and cosine."),
+		artifact("geo-distance", "Transform: great-circle distance in km between two points, and the initial bearing."),
 		artifact("identity", "Transform: returns every batch unchanged."),
 		artifact("impute", "Transform: a given value where there is none."),
 		artifact("log-power", "Transform: logarithms, roots, powers, Box-Cox and Yeo-Johnson."),
