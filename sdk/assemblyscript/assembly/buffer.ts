@@ -188,7 +188,12 @@ export class Utf8 {
 
   /** Whether the length bytes at address are the same text. */
   same(address: usize, length: i32): bool {
-    return length == this.data.byteLength && memory.compare(changetype<usize>(this.data), address, length) == 0;
+    if (length != this.data.byteLength) return false;
+    const own = changetype<usize>(this.data), n = <usize>length;
+    let i: usize = 0;
+    for (; i + 8 <= n; i += 8) if (load<u64>(own + i) != load<u64>(address + i)) return false;
+    for (; i < n; i++) if (load<u8>(own + i) != load<u8>(address + i)) return false;
+    return true;
   }
 
   /** The text. */
