@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 root=$PWD
 out=${WEIR_EXAMPLES:-$root/.cache/examples}
 examples=(cross-time gate ks log1p-clip-bucketise onehot psi standardise)
-languages=(c go assemblyscript)
+languages=(c go assemblyscript rust zig)
 
 # ---- C: zig's clang, one file an example ----
 
@@ -35,6 +35,16 @@ build_go() {
 
 sources_assemblyscript() { echo sdk/assemblyscript/assembly sdk/assemblyscript/asconfig.json sdk/assemblyscript/build.sh sdk/assemblyscript/package-lock.json; }
 build_assemblyscript() { sdk/assemblyscript/build.sh "$1/$2.ts" "$3"; }
+
+# ---- Rust: Debian's rustc, one crate an example ----
+
+sources_rust() { echo sdk/rust/src sdk/rust/build.sh scripts/rust.txt; }
+build_rust() { sdk/rust/build.sh "$1/lib.rs" "$3"; }
+
+# ---- Zig: one file an example ----
+
+sources_zig() { echo sdk/zig/src sdk/zig/build.sh plugins/requirements.txt; }
+build_zig() { sdk/zig/build.sh "$1/$2.zig" "$3"; }
 
 # ---- what is common ----
 

@@ -21,7 +21,7 @@ import (
 // languages and names are what build.sh compiles: every example in every language. The answers of the first language are those that the others are
 // compared with.
 var (
-	languages = []string{"c", "go", "assemblyscript"}
+	languages = []string{"c", "go", "assemblyscript", "rust", "zig"}
 	names     = []string{"cross-time", "gate", "ks", "log1p-clip-bucketise", "onehot", "psi", "standardise"}
 	withRow   = []string{"log1p-clip-bucketise", "standardise"}
 )

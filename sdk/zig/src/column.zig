@@ -78,7 +78,7 @@ pub const Vectors = struct {
 
 /// A column descriptor, 32 bytes in a module.
 pub const Column = extern struct {
-    type: Type,
+    type: Type align(8),
     zero: [3]u8 = .{ 0, 0, 0 },
     /// Elements a row of a float vector, otherwise 0.
     list_size: u32 = 0,
@@ -173,7 +173,7 @@ pub const Column = extern struct {
 
 /// A batch header, 32 bytes in a module. Its memory is the host's, and valid for one call.
 pub const Batch = extern struct {
-    magic: u32 = 0x31544257,
+    magic: u32 align(8) = 0x31544257,
     version: u16 = 1,
     flags: u16 = 0,
     rows: u32,

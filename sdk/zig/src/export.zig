@@ -35,8 +35,12 @@ pub fn exportPlugin(comptime P: type) void {
         const gate = @hasDecl(P, "gate");
         const handler = @hasDecl(P, "handle");
     };
-    const worlds: []const []const u8 = (if (is.transform) &[_][]const u8{"transform"} else &.{}) ++ (if (is.metric) &[_][]const u8{"metric"} else &.{}) ++
-        (if (is.gate) &[_][]const u8{"gate"} else &.{}) ++ (if (is.handler) &[_][]const u8{"handler"} else &.{});
+    comptime var worlds: []const []const u8 = &.{};
+    if (is.transform) worlds = worlds ++ [_][]const u8{"transform"};
+    if (is.metric) worlds = worlds ++ [_][]const u8{"metric"};
+    if (is.gate) worlds = worlds ++ [_][]const u8{"gate"};
+    if (is.handler) worlds = worlds ++ [_][]const u8{"handler"};
+    const names = worlds;
     if (worlds.len == 0) @compileError(@typeName(P) ++ " has none of the functions transform, update, gate and handle");
 
     const M = struct {
@@ -59,7 +63,7 @@ pub fn exportPlugin(comptime P: type) void {
             return pack(weir.failure());
         }
         fn describe() callconv(.c) u64 {
-            return answer(P.description.write(worlds));
+            return answer(P.description.write(names));
         }
         fn init(at: u32, n: u32) callconv(.c) i32 {
             arena.call.reset();
@@ -82,15 +86,27 @@ pub fn exportPlugin(comptime P: type) void {
             output.rows = batch.rows;
             output.columns.clearRetainingCapacity();
             output.open = 0;
-            plugin.transform(batch, &output) catch |e| return failed(e);
-            output.check() catch |e| return failed(e);
+            plugin.transform(batch, &output) catch |e| {
+                keep(e);
+                return null;
+            };
+            output.check() catch |e| {
+                keep(e);
+                return null;
+            };
             header = .of(batch.rows, output.columns.items);
             return &header;
         }
         fn row(at: [*]const u64) callconv(.c) ?[*]const u64 {
             arena.call.reset();
-            const to = weir.RowOutput.of(&outputs, &arena.call) catch |e| return failed(e);
-            plugin.row(.{ .words = at, .layout = &inputs }, to) catch |e| return failed(e);
+            const to = weir.RowOutput.of(&outputs, &arena.call) catch |e| {
+                keep(e);
+                return null;
+            };
+            plugin.row(.{ .words = at, .layout = &inputs }, to) catch |e| {
+                keep(e);
+                return null;
+            };
             return to.words.ptr;
         }
         fn update(side: u32, batch: *const weir.Batch) callconv(.c) i32 {
@@ -154,14 +170,13 @@ fn pack(text: []const u8) u64 {
 }
 
 /// Keeps the text of an error that has none yet.
-fn failed(e: Error) ?*align(8) anyopaque {
+fn keep(e: Error) void {
     if (e == error.OutOfMemory) weir.fail("out of memory", .{}) catch {};
-    return null;
 }
 
 fn status(result: Error!void) i32 {
     result catch |e| {
-        _ = failed(e);
+        keep(e);
         return 1;
     };
     return 0;
@@ -169,7 +184,7 @@ fn status(result: Error!void) i32 {
 
 fn answer(document: Error![]const u8) u64 {
     return pack(document catch |e| {
-        _ = failed(e);
+        keep(e);
         return 0;
     });
 }
