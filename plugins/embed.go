@@ -16,20 +16,29 @@ import (
 
 //go:embed beats-baseline/beats-baseline.wasm
 //go:embed bucketise/bucketise.wasm
+//go:embed chi-square/chi-square.wasm
 //go:embed clip/clip.wasm
 //go:embed cross/cross.wasm
 //go:embed cyclical-time/cyclical-time.wasm
+//go:embed distinct/distinct.wasm
 //go:embed geo-distance/geo-distance.wasm
 //go:embed identity/identity.wasm
 //go:embed impute/impute.wasm
+//go:embed js/js.wasm
+//go:embed ks/ks.wasm
 //go:embed log-power/log-power.wasm
 //go:embed minmax/minmax.wasm
+//go:embed missing/missing.wasm
+//go:embed moments/moments.wasm
+//go:embed no-drift/no-drift.wasm
 //go:embed onehot/onehot.wasm
 //go:embed ordinal/ordinal.wasm
 //go:embed psi/psi.wasm
 //go:embed quantile-bins/quantile-bins.wasm
+//go:embed quantiles/quantiles.wasm
 //go:embed robust/robust.wasm
 //go:embed standardize/standardize.wasm
+//go:embed threshold/threshold.wasm
 //go:embed */plugin.json
 var files embed.FS
 
@@ -55,20 +64,29 @@ var builtin = sync.OnceValue(func() []Artifact {
 	return []Artifact{
 		artifact("beats-baseline", "Gate: passes a candidate that is no worse than the baseline and better somewhere."),
 		artifact("bucketise", "Transform: the interval between given edges that a number lies in."),
+		artifact("chi-square", "Metric: chi-square test of categorical columns."),
 		artifact("clip", "Transform: each column kept between bounds."),
 		artifact("cross", "Transform: crossed features, several columns hashed into one bucket number."),
 		artifact("cyclical-time", "Transform: fields of timestamps, such as hour, weekday and month, with sine and cosine."),
+		artifact("distinct", "Metric: estimated number of different values."),
 		artifact("geo-distance", "Transform: great-circle distance in km between two points, and the initial bearing."),
 		artifact("identity", "Transform: returns every batch unchanged."),
 		artifact("impute", "Transform: a given value where there is none."),
+		artifact("js", "Metric: Jensen-Shannon distance over bins or categories."),
+		artifact("ks", "Metric: two-sample Kolmogorov-Smirnov distance of each column."),
 		artifact("log-power", "Transform: logarithms, roots, powers, Box-Cox and Yeo-Johnson."),
 		artifact("minmax", "Transform: each column's range mapped to a given one."),
+		artifact("missing", "Metric: share of rows without a value."),
+		artifact("moments", "Metric: mean, deviation, skewness, kurtosis and range, and how far the mean has moved."),
+		artifact("no-drift", "Gate: passes when the monitors' reports show no drift."),
 		artifact("onehot", "Transform: one 0/1 column for each category of text columns."),
 		artifact("ordinal", "Transform: categories, texts or numbers, to their positions in a list."),
 		artifact("psi", "Metric: population stability index of each column over given bins."),
 		artifact("quantile-bins", "Transform: the rank of a number among given quantiles, as rank, normal deviate or bin."),
+		artifact("quantiles", "Metric: quantiles of each column, and the Wasserstein distance between the samples."),
 		artifact("robust", "Transform: (x - center) / scale of each column."),
 		artifact("standardize", "Transform: (x - mean) / std of each column."),
+		artifact("threshold", "Gate: passes a candidate whose metrics lie within bounds."),
 	}
 })
 

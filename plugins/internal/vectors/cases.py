@@ -72,3 +72,31 @@ def write(cases):
     names = [c["name"] for c in cases]
     assert len(set(names)) == len(names), names
     print("[" + ",\n".join(json.dumps(c, ensure_ascii=False, allow_nan=False) for c in cases) + "]")
+
+
+def metric(name, parameters, reference, current, scores=None, tolerance=None, error=None):
+    """A case of a metric: reference and current are lists of columns."""
+    c = {"name": name, "parameters": parameters, "reference": reference, "current": current}
+    if error:
+        c["error"] = error
+    else:
+        c["scores"] = scores
+    if tolerance:
+        c["tolerance"] = tolerance
+    return c
+
+
+def score(column, name, value, note=None, **detail):
+    """A Score; NaN is null."""
+    s = {"column": column, "name": name, "value": None if value is None or math.isnan(value) else float(value)}
+    if note:
+        s["note"] = note
+    if detail:
+        s["detail"] = {k: None if isinstance(v, float) and math.isnan(v) else plain(v) for k, v in detail.items()}
+    return s
+
+
+def numbers_in(values):
+    """The finite numbers of a column, as float64."""
+    x = np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
+    return x[np.isfinite(x)]
