@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/weir-ml/weir/host/errs"
 	"github.com/weir-ml/weir/sdk/abi"
@@ -43,6 +45,9 @@ func (c *code) acquire(l Limits) (wazero.CompiledModule, error) {
 	}
 	if c.compiled == nil {
 		m, err := c.compile()
+		if f := (*fault)(nil); errors.As(err, &f) && f.cause == causeCompile {
+			return nil, named("", c.digest, err) // no lasting verdict: the machine may have been busy
+		}
 		if err != nil {
 			c.invalid = named("", c.digest, err)
 			return nil, c.invalid
@@ -104,8 +109,8 @@ func (c *code) compile() (wazero.CompiledModule, error) {
 	}
 	if h.disk != nil {
 		m, err := h.disk.compile(h.runtime, c.digest, rewrite)
-		if err == nil {
-			return m, nil
+		if f := (*fault)(nil); err == nil || errors.As(err, &f) && f.cause == causeCompile {
+			return m, err
 		}
 		// Either the module is wrong or the cache is: ask a runtime without one.
 		wasm, err2 := rewrite()
@@ -115,7 +120,7 @@ func (c *code) compile() (wazero.CompiledModule, error) {
 		ctx := context.Background()
 		probe := wazero.NewRuntimeWithConfig(ctx, runtimeConfig())
 		defer probe.Close(ctx)
-		if _, err := compileModule(probe, wasm); err != nil {
+		if _, err := compileModule(compileTime, probe, wasm); err != nil {
 			return nil, err
 		}
 		h.log.Warn("plugin code cache is damaged: emptying it", "digest", c.digest, "error", err)
@@ -128,17 +133,30 @@ func (c *code) compile() (wazero.CompiledModule, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compileModule(h.runtime, wasm)
+	return compileModule(compileTime, h.runtime, wasm)
 }
 
-func compileModule(rt wazero.Runtime, wasm []byte) (m wazero.CompiledModule, err error) {
+// compileTime bounds one compilation. The largest guests at hand take seconds; single functions that take too long have been
+// refused (host/plugin/fuel), so this ends modules of very many that nearly do.
+const compileTime = time.Minute
+
+// compileModule compiles within about limit: the compiler looks at the clock between functions, which it does when it has
+// several workers.
+func compileModule(limit time.Duration, rt wazero.Runtime, wasm []byte) (m wazero.CompiledModule, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	ctx = experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0)/2))
+
 	defer func() {
 		// A cache file that is damaged cleverly enough makes wazero's reader panic; so might a module that finds a bug in it.
 		if r := recover(); r != nil {
 			m, err = nil, faultf(errs.Invalid, causeTrap, "the compiler gave up on it: %v", r)
 		}
 	}()
-	m, err = rt.CompileModule(context.Background(), wasm)
+	m, err = rt.CompileModule(ctx, wasm)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, faultf(errs.Exhausted, causeCompile, "it takes longer than %s to compile: make it smaller, or try again on a machine that is less busy", limit)
+	}
 	if err != nil {
 		return nil, faultf(errs.Invalid, causeTrap, "not a valid WebAssembly module: %s", firstLine(err.Error()))
 	}

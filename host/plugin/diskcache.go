@@ -107,7 +107,7 @@ func (d *diskCache) compile(rt wazero.Runtime, digest string, rewrite func() ([]
 		_, codeSum, err1 := d.read(s.code)
 		module, moduleSum, err2 := d.read(s.module)
 		if err1 == nil && err2 == nil && codeSum == s.codeSum && moduleSum == s.moduleSum {
-			return compileModule(rt, module)
+			return compileModule(compileTime, rt, module)
 		}
 		_ = os.Remove(filepath.Join(d.dir, s.code))
 		_ = os.Remove(filepath.Join(d.dir, s.module))
@@ -118,7 +118,7 @@ func (d *diskCache) compile(rt wazero.Runtime, digest string, rewrite func() ([]
 		return nil, err
 	}
 	before := d.files()
-	m, err := compileModule(rt, module)
+	m, err := compileModule(compileTime, rt, module)
 	if err != nil {
 		return nil, err
 	}

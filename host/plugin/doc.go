@@ -8,7 +8,7 @@
 // error the instance is thrown away, since its state may be half updated.
 //
 // Known edges: recursion that keeps nothing in linear memory may use up to 400 MB of native stack (a constant of wazero's) before
-// it is stopped, and a single bulk memory instruction runs to its end; both are short. Modules are rewritten to be
+// it is stopped, and a single bulk memory instruction, charged before it begins, runs to its end; both are short. Modules are rewritten to be
 // stoppable (fuel), which adds a few percent to batches in C and makes the first compilation of a Go guest slower.
 //
 // The package knows nothing of what plugins are for: which plugin prepares which model is the business of the domain rooms.

@@ -27,6 +27,7 @@ const (
 	causeExit        cause = "exit"          // proc_exit
 	causeOutput      cause = "bad_output"    // what it returned breaks the ABI
 	causeGuest       cause = "guest_error"   // the guest answered an error
+	causeCompile     cause = "compile"       // compiling it takes too long
 	causeParameters  cause = "parameters"    // the parameters do not fit its schema
 	causeReplay      cause = "replay"        // it did something else than its journal says
 )

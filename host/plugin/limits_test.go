@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -176,5 +177,28 @@ func TestCeilings(t *testing.T) {
 		if got := h.bounded(tc.ask); got != tc.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
 		}
+	}
+}
+
+// TestCompilationIsBounded: a compilation ends with its time, and what takes one function too long is refused before it.
+func TestCompilationIsBounded(t *testing.T) {
+	h, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	out, err := instrument(hostile(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := compileModule(time.Nanosecond, h.runtime, out); !errs.Is(named("", "", err), errs.Exhausted) || !strings.Contains(err.Error(), "longer than 1ns to compile") {
+		t.Errorf("without time: %v", err)
+	}
+	if _, err := compileModule(compileTime, h.runtime, out); err != nil {
+		t.Errorf("the same with time: %v", err)
+	}
+	fill := []byte{0x41, 0, 0x41, 1, 0x41, 9, 0xfc, 11, 0}
+	if _, err := h.Inspect(context.Background(), tiny(tinyOptions{start: bytes.Repeat(fill, 5000)})); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "basic blocks") {
+		t.Errorf("5,000 memory.fill: %v", err)
 	}
 }

@@ -163,7 +163,7 @@ func TestRowSignature(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := compileModule(h.runtime, out)
+		m, err := compileModule(compileTime, h.runtime, out)
 		if err != nil {
 			t.Fatal(err)
 		}

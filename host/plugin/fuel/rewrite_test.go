@@ -91,7 +91,7 @@ func hostile() []hostileModule {
 		{"initialised by the added global", initial.wasm(), "section global"},
 		{"calls the added function", callAdded.wasm(), "function 0"},
 		{"nested to the limit", one(bytes.Repeat([]byte{opBlock, blockEmpty}, 5_000), bytes.Repeat([]byte{opEnd}, 5_000)), ""},
-		{"loops nested to the limit", one(bytes.Repeat([]byte{opLoop, blockEmpty}, 5_000), bytes.Repeat([]byte{opEnd}, 5_000)), ""},
+		{"loops nested to the limit", one(bytes.Repeat([]byte{opLoop, blockEmpty}, 4_000), bytes.Repeat([]byte{opEnd}, 4_000)), ""},
 		{"a br_table too long", one(i32c(0), op(opBrTable, maxTargets+1), make([]byte, maxTargets+2)), "branch targets"},
 		{"a body too long", one(bytes.Repeat([]byte{0x01}, maxBodyBytes)), "bytes of a function"},
 		{"empty module", sections(), ""},

@@ -88,6 +88,7 @@ type scanner struct {
 	inLoop     int    // its frame, -1 for none
 	keep       []uint32
 	closes     []closing
+	effort     effort
 }
 
 // scan plans function i: s.edits in order of position, and s.points.
@@ -102,6 +103,8 @@ func (s *scanner) scan(i int) error {
 	s.typesOfLocals(i)
 	s.points = append(s.points, point{cost: 1, outermost: nowhere})
 	s.frames = append(s.frames, frame{out: nowhere})
+	s.effort.reset()
+	locals := len(s.m.types[s.m.functions[i]].params) + s.m.bodies[i].locals
 	r := newReader(code, s.m.functionName(i))
 	var in instr
 	for r.left() > 0 {
@@ -113,6 +116,7 @@ func (s *scanner) scan(i int) error {
 		if r.err != nil {
 			break
 		}
+		s.effort.note(&in, locals)
 		if s.live {
 			s.step(r, &in)
 		} else {
@@ -121,6 +125,9 @@ func (s *scanner) scan(i int) error {
 	}
 	if r.err == nil && len(s.frames) > 0 {
 		r.fail("it ends within a block")
+	}
+	if r.err == nil {
+		s.effort.check(r, locals)
 	}
 	return r.err
 }
