@@ -2,7 +2,7 @@
 
 package row
 
-// Addresses of a native build do not fit into a row: texts travel by number.
+// Addresses of a native build do not fit into a row: in tests texts travel by number.
 var texts [][]byte
 
 func bytesAt(word uint64) []byte { return texts[word] }
