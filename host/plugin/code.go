@@ -33,7 +33,8 @@ type code struct {
 	desc     *abi.Description
 	params   *parameterSchema // of desc
 	exports  []string
-	invalid  error // a module that was found wrong stays wrong
+	extism   *extismNames // of an Extism module
+	invalid  error        // a module that was found wrong stays wrong
 }
 
 // acquire returns the compiled module, compiling it when needed, and counts one more instance. The caller holds the host's gate.
@@ -231,6 +232,13 @@ func (c *code) learn(ctx context.Context, in *instance) (abi.Description, error)
 		return *c.desc, nil
 	}
 	c.mu.Unlock()
+	if in.ext != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		d := ExtismExports{}.describe(c.digest)
+		c.desc, c.exports, c.extism = &d, sortedKeys(in.compiled.ExportedFunctions()), extismNamesOf(in.compiled)
+		return d, nil
+	}
 	raw, err := in.document(ctx, fnDescribe)
 	if err != nil {
 		return abi.Description{}, err

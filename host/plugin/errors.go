@@ -29,6 +29,7 @@ const (
 	causeGuest       cause = "guest_error"   // the guest answered an error
 	causeCompile     cause = "compile"       // compiling it takes too long
 	causeParameters  cause = "parameters"    // the parameters do not fit its schema
+	causeRefused     cause = "refused"       // a host function refused it, and it had no other way to say so
 	causeReplay      cause = "replay"        // it did something else than its journal says
 )
 

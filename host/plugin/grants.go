@@ -354,10 +354,12 @@ type OpenOption func(*opening)
 // opening is what the options say.
 type opening struct {
 	grants *Grants
+	extism ExtismExports
+	strict bool // inspecting: names that do not fit are an error, as they are in opening
 }
 
 // WithGrants lets the plugin ask the host for what g permits.
 func WithGrants(g *Grants) OpenOption { return func(o *opening) { o.grants = g } }
 
 // key tells pools apart: those of other grants count their uses elsewhere.
-func (o opening) key() string { return fmt.Sprintf("%p", o.grants) }
+func (o opening) key() string { return fmt.Sprintf("%p|%q", o.grants, o.extism) }

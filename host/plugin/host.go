@@ -203,10 +203,10 @@ type Info struct {
 }
 
 // Inspect validates and compiles a module (its code then waits in the cache), starts it once without parameters and asks
-// what it is. A module that is malformed, imports what it may not, lacks an export of a world it claims, or traps on the way
-// is errs.Invalid with the reason.
-func (h *Host) Inspect(ctx context.Context, wasm []byte) (Info, error) {
-	return h.InspectWithin(ctx, wasm, Limits{})
+// what it is; an Extism module cannot say, so WithExtism does. A module that is malformed, imports what it may not, lacks an
+// export of a world it claims, or traps on the way is errs.Invalid with the reason.
+func (h *Host) Inspect(ctx context.Context, wasm []byte, with ...OpenOption) (Info, error) {
+	return h.InspectWithin(ctx, wasm, Limits{}, with...)
 }
 
 // Open makes the plugin ready: compiled, and one instance started and initialised with params (a JSON document; nil = {}),
@@ -247,7 +247,11 @@ func (h *Host) Open(ctx context.Context, wasm []byte, params json.RawMessage, li
 		_ = pl.Close() // never fails
 		return nil, err
 	}
-	pl.desc, pl.rows = c.described(), p.takesRows()
+	if pl.desc, err = c.play(o.extism, c.described()); err != nil {
+		_ = pl.Close()
+		return nil, h.blame(c, err)
+	}
+	pl.rows, pl.foreign = p.takesRows(), c.foreign() != nil
 	return pl, nil
 }
 

@@ -23,6 +23,7 @@ type instance struct {
 	meter    *meter
 	ctx      context.Context // carries the meter and host; what every guest call is made with
 	host     hostCalls
+	ext      *extism               // of an Extism module, otherwise nil
 	stack    [2]uint64             // arguments and result: no export has more
 	fn       [exports]api.Function // looked up on first use: each carries a stack of 10 KiB
 
@@ -84,6 +85,9 @@ func (c *code) start(ctx context.Context, l Limits, p *pool) (*instance, error) 
 	}
 	in := &instance{code: c, compiled: m, limits: l, mem: &linear{limit: uint64(l.MemoryBytes)}, meter: &meter{Meter: fuel.NewMeter(0), budget: l.Fuel, limit: l.Timeout}}
 	in.host = hostCalls{in: in}
+	if isExtism(m) {
+		in.ext = newExtism(l)
+	}
 	in.ctx = in.host.context(in.meter.Context(context.Background()))
 	var log *guestLog
 	if p != nil {
@@ -122,6 +126,9 @@ func (in *instance) boot(ctx context.Context, rt wazero.Runtime, log *guestLog) 
 		if _, err := in.invoke(ctx, f); err != nil {
 			return err
 		}
+	}
+	if in.ext != nil {
+		return nil // it has no version
 	}
 	v, err := in.invoke(ctx, in.mod.ExportedFunction("weir_abi_version"))
 	if err != nil {

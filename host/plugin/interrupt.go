@@ -37,6 +37,9 @@ func instantiateHostModules(ctx context.Context, rt wazero.Runtime) error {
 	if err := instantiateHostCalls(ctx, rt); err != nil {
 		return err
 	}
+	if err := instantiateExtism(ctx, rt); err != nil {
+		return err
+	}
 	// AssemblyScript's compiler leaves this one import in its modules: message, file, line, column.
 	_, err := rt.NewHostModuleBuilder(abortModule).
 		NewFunctionBuilder().

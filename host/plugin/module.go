@@ -48,8 +48,15 @@ var worldExports = map[abi.World]map[string]signature{
 
 // checkInterface checks imports, memory and the exports that every module has. Errors are faults of kind Invalid.
 func checkInterface(m wazero.CompiledModule, l Limits) error {
+	foreign := isExtism(m)
 	for _, f := range m.ImportedFunctions() {
 		mod, name, _ := f.Import()
+		if foreign && (mod == extismEnvModule || mod == extismUserModule) {
+			if err := checkExtism(f); err != nil {
+				return err
+			}
+			continue
+		}
 		if mod != "wasi_snapshot_preview1" && mod != fuelModule && mod != hostModule && (mod != abortModule || name != abortName) {
 			return faultf(errs.Invalid, causeTrap, "it imports %s.%s: only wasi_snapshot_preview1, weir:host and env.abort are to be had", mod, name)
 		}
@@ -60,6 +67,9 @@ func checkInterface(m wazero.CompiledModule, l Limits) error {
 	}
 	if need := int64(mem.Min()) << 16; need > l.MemoryBytes {
 		return faultf(errs.Exhausted, causeMemory, "its memory begins with %d bytes, more than the limit of %d", need, l.MemoryBytes)
+	}
+	if foreign {
+		return nil
 	}
 	exports := m.ExportedFunctions()
 	for _, name := range sortedKeys(required) {

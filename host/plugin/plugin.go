@@ -14,10 +14,11 @@ import (
 // plugin, its digest and the cause: errs.Invalid for what the guest reports, traps and answers that break the ABI,
 // errs.Timeout and errs.Exhausted for the limits, errs.Unavailable after Close, and the context's kind when the caller gave up.
 type Plugin struct {
-	pool *pool
-	desc abi.Description
-	rows bool // single rows go through weir_row
-	once sync.Once
+	pool    *pool
+	desc    abi.Description
+	rows    bool // single rows go through weir_row
+	once    sync.Once
+	foreign bool // an Extism module
 }
 
 // Close gives the plugin up; its instances go with the last Plugin of the same module, parameters and limits. Safe twice.
@@ -167,6 +168,9 @@ func (p *Plugin) Gate(ctx context.Context, context []byte) (abi.Verdict, error) 
 // Handle answers a request or an event. A guest-reported failure is an error; an HTTP status of failure is not.
 func (p *Plugin) Handle(ctx context.Context, r abi.Request) (abi.Response, error) {
 	var out abi.Response
+	if p.foreign {
+		return p.handleExtism(ctx, r)
+	}
 	raw, err := json.Marshal(r)
 	if err != nil {
 		return out, errs.New(errs.Invalid, "the request cannot be written as JSON: %w", err)
@@ -189,6 +193,16 @@ func (p *Plugin) ask(ctx context.Context, w abi.World, doc []byte, answer any) e
 }
 
 func (p *Plugin) exchange(ctx context.Context, in *instance, w abi.World, doc []byte, answer any) error {
+	if in.ext != nil {
+		raw, err := in.callExtism(ctx, in.ext.exports.Gate, doc)
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(raw, answer); err != nil {
+			return faultf(errs.Invalid, causeOutput, "%s answered no verdict: %v", in.ext.exports.Gate, err)
+		}
+		return nil
+	}
 	e := fnGate
 	if w == abi.WorldHandler {
 		e = fnHandle

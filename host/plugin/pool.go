@@ -30,6 +30,7 @@ type pool struct {
 	params json.RawMessage
 	limits Limits
 	grants *Grants // nil: none
+	extism ExtismExports
 	log    *guestLog
 	fuel   *rate // nil: no limit
 	refs   int   // of Plugins; guarded by the host's mu
@@ -49,7 +50,7 @@ type pool struct {
 
 func newPool(h *Host, c *code, key string, params json.RawMessage, l Limits, o opening) *pool {
 	return &pool{
-		host: h, code: c, key: key, params: params, limits: l, grants: o.grants,
+		host: h, code: c, key: key, params: params, limits: l, grants: o.grants, extism: o.extism,
 		log:   &guestLog{log: h.log.With("digest", c.digest), now: h.now, perSecond: l.LogPerSecond},
 		fuel:  newRate(l.FuelPerSecond, h.now),
 		slots: make(chan struct{}, l.MaxInstances),
@@ -185,12 +186,24 @@ func (p *pool) initialise(ctx context.Context, in *instance) error {
 	if _, err := p.code.learn(ctx, in); err != nil {
 		return err
 	}
+	named, err := p.extism.resolve(p.code.foreign())
+	if err != nil {
+		return err
+	}
+	if in.ext != nil {
+		in.ext.exports = named
+		if err := in.ext.configure(p.params); err != nil {
+			return err
+		}
+		p.schema.Store(&abi.Schema{})
+		return nil
+	}
 	if p.schema.Load() == nil { // they are the pool's: checked once
 		if err := p.code.parameters().check(p.params); err != nil {
 			return err
 		}
 	}
-	err := in.give(ctx, p.params, func(ptr, size uint64) error {
+	err = in.give(ctx, p.params, func(ptr, size uint64) error {
 		v, err := in.call(ctx, fnInit, ptr, size)
 		if err == nil && int32(v) != 0 {
 			err = in.guestError(ctx, fnInit)

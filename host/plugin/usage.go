@@ -28,7 +28,11 @@ func (h *Host) Effective(l Limits) Limits { return h.bounded(l) }
 
 // InspectWithin is Inspect under a plugin's own limits: a module that needs more memory than the host's default is looked
 // at with the memory that it will have.
-func (h *Host) InspectWithin(ctx context.Context, wasm []byte, l Limits) (Info, error) {
+func (h *Host) InspectWithin(ctx context.Context, wasm []byte, l Limits, with ...OpenOption) (Info, error) {
+	var o opening
+	for _, w := range with {
+		w(&o)
+	}
 	c, err := h.codeOf(wasm)
 	if err != nil {
 		return Info{}, err
@@ -36,6 +40,11 @@ func (h *Host) InspectWithin(ctx context.Context, wasm []byte, l Limits) (Info, 
 	d, exports, err := c.describe(ctx, h.bounded(l))
 	if err != nil {
 		return Info{}, err
+	}
+	if played, err := c.play(o.extism, d); err == nil {
+		d = played
+	} else if o.strict {
+		return Info{}, h.blame(c, err)
 	}
 	return Info{Digest: c.digest, Size: len(wasm), Description: d, Exports: exports}, nil
 }
