@@ -29,6 +29,7 @@ func (s *session) pluginCommand() *cobra.Command {
 
 func (s *session) pluginPush() *cobra.Command {
 	var name string
+	var extism client.ExtismFunctions
 	c := &cobra.Command{
 		Use: "push FILE", Short: "Check, compile and store a module, and make it the current version of its name", Args: args(1, 1),
 		Long: "Check, compile and store a module, and make it the current version of its name.\n" +
@@ -43,7 +44,7 @@ func (s *session) pluginPush() *cobra.Command {
 				return err
 			}
 			defer done()
-			p, err := c.PushPlugin(cmd.Context(), name, r)
+			p, err := c.PushExtism(cmd.Context(), name, extism, r)
 			if err != nil {
 				return err
 			}
@@ -51,6 +52,8 @@ func (s *session) pluginPush() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&name, "name", "", "name of the resource (default: the module's own)")
+	c.Flags().StringVar(&extism.Handler, "handler", "", "of an Extism module: the function that is the handler (default: its only one)")
+	c.Flags().StringVar(&extism.Gate, "gate", "", "of an Extism module: the function that is the gate")
 	return c
 }
 

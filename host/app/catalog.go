@@ -29,6 +29,19 @@ type PluginSpec struct {
 	// model.infer:MODEL, http.out:HOST; a * may end a scope. Nothing is granted that is not listed, nor beyond the operator's
 	// plugin_grants.
 	Grants []string `json:"grants,omitempty"`
+	// Extism names the functions of an Extism module that play weir's worlds. Its only function is the handler when none is named.
+	Extism ExtismSpec `json:"extism,omitzero"`
+}
+
+// ExtismSpec says which function of an Extism module is what.
+type ExtismSpec struct {
+	Handler string `json:"handler,omitempty"` // input: the request's body; output: the answer's
+	Gate    string `json:"gate,omitempty"`    // input: the gate's context; output: a verdict
+}
+
+// engine are the options of opening and inspecting what the spec stands for.
+func (s PluginSpec) engine() plugin.OpenOption {
+	return plugin.WithExtism(plugin.ExtismExports(s.Extism))
 }
 
 // PluginLimits are a plugin's limits in a manifest.
@@ -118,6 +131,14 @@ type resolved struct {
 	version int            // of an applied plugin, else 0
 	spec    PluginSpec
 	builtin *plugins.Artifact // set for built-in plugins
+}
+
+// inspection are the options of inspecting: a digest alone may be an Extism module whose functions nobody has named.
+func (r resolved) inspection() []plugin.OpenOption {
+	if r.name == "" {
+		return nil
+	}
+	return []plugin.OpenOption{r.spec.engine()}
 }
 
 // resolve finds what name, name@3, name@alias or sha256:… stands for. What is not there is errs.NotFound with a list of what
@@ -228,7 +249,7 @@ func (c *catalog) open(ctx context.Context, ref string, params json.RawMessage, 
 	if params, err = c.parameters(ctx, params); err != nil {
 		return nil, err
 	}
-	return c.host.Open(ctx, wasm, params, l, plugin.WithGrants(r.grants))
+	return c.host.Open(ctx, wasm, params, l, plugin.WithGrants(r.grants), r.spec.engine())
 }
 
 // allow refuses limits beyond the operator's ceilings; what a manifest leaves out is cut to them by the host.
@@ -268,7 +289,7 @@ func (c *catalog) inspect(ctx context.Context, ref string) (plugin.Info, error) 
 	if err != nil {
 		return plugin.Info{}, err
 	}
-	return c.host.InspectWithin(ctx, wasm, r.spec.Limits.engine())
+	return c.host.InspectWithin(ctx, wasm, r.spec.Limits.engine(), r.inspection()...)
 }
 
 // check compiles the module and asks what it is, so that a broken one is refused before anything is stored.
@@ -283,7 +304,7 @@ func (c *catalog) check(ctx context.Context, name string, s PluginSpec) error {
 	if err != nil {
 		return errs.New(errs.Invalid, "spec.blob: %w: upload the module first", err)
 	}
-	if _, err = c.host.InspectWithin(ctx, wasm, s.Limits.engine()); err != nil {
+	if _, err = c.host.InspectWithin(ctx, wasm, s.Limits.engine(), s.engine()); err != nil {
 		return err
 	}
 	return c.versions.Admit(name, s.Blob)

@@ -29,9 +29,10 @@ var (
 
 // Push implements rest.Plugins. The module is compiled under the limits that it will have, and its bytes are on disk, before
 // the resource commits.
-func (l lifecycle) Push(ctx context.Context, name string, wasm []byte) (rest.PluginInfo, error) {
+func (l lifecycle) Push(ctx context.Context, push rest.PluginPush, wasm []byte) (rest.PluginInfo, error) {
+	name, named := push.Name, ExtismSpec{Handler: push.Handler, Gate: push.Gate}
 	if name == "" {
-		i, err := l.host.Inspect(ctx, wasm)
+		i, err := l.host.Inspect(ctx, wasm, PluginSpec{Extism: named}.engine())
 		if err != nil {
 			return rest.PluginInfo{}, err
 		}
@@ -49,7 +50,10 @@ func (l lifecycle) Push(ctx context.Context, name string, wasm []byte) (rest.Plu
 				return nil, fmt.Errorf("spec of plugin %q: %w", name, err)
 			}
 		}
-		if _, err := l.host.InspectWithin(ctx, wasm, spec.Limits.engine()); err != nil {
+		if named != (ExtismSpec{}) {
+			spec.Extism = named
+		}
+		if _, err := l.host.InspectWithin(ctx, wasm, spec.Limits.engine(), spec.engine()); err != nil {
 			return nil, err
 		}
 		// Only now, so that nobody takes the bytes of an old version away between this and the resource.

@@ -11,6 +11,8 @@
 // it is stopped, and a single bulk memory instruction, charged before it begins, runs to its end; both are short. Modules are rewritten to be
 // stoppable (fuel), which adds a few percent to batches in C and makes the first compilation of a Go guest slower.
 //
+// Modules of Extism's development kits run as handlers and gates (extism.go), under the same rules.
+//
 // The package knows nothing of what plugins are for: which plugin prepares which model is the business of the domain rooms.
 // It is the only package that imports wazero.
 //

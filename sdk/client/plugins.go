@@ -113,9 +113,19 @@ type PluginTarget struct {
 
 // PushPlugin checks, compiles and stores a module and makes it the current version of a name. name "" takes the module's own.
 func (c *Client) PushPlugin(ctx context.Context, name string, wasm io.Reader) (Plugin, error) {
+	return c.PushExtism(ctx, name, ExtismFunctions{}, wasm)
+}
+
+// ExtismFunctions names the functions of an Extism module that are its handler and its gate; "" is none.
+type ExtismFunctions struct{ Handler, Gate string }
+
+// PushExtism is PushPlugin for an Extism module: f may be empty when the module has one function, which then is the handler.
+func (c *Client) PushExtism(ctx context.Context, name string, f ExtismFunctions, wasm io.Reader) (Plugin, error) {
 	q := url.Values{}
-	if name != "" {
-		q.Set("name", name)
+	for key, value := range map[string]string{"name": name, "handler": f.Handler, "gate": f.Gate} {
+		if value != "" {
+			q.Set(key, value)
+		}
 	}
 	return call[Plugin](ctx, c, http.MethodPost, path("plugins"), q, wasm, "application/wasm")
 }

@@ -78,6 +78,10 @@ type PluginInfo struct {
 	Pools  PluginPools `json:"pools" jsonschema:"description=Of this module, over all its parameters"`
 }
 
+// PluginPush says what a pushed module becomes. Handler and Gate name functions of an Extism module; empty ones leave what
+// the resource says.
+type PluginPush struct{ Name, Handler, Gate string }
+
 // PluginGrant is one grant of a plugin.
 type PluginGrant struct {
 	Grant string `json:"grant"`
@@ -124,7 +128,7 @@ type RemovedPlugin struct {
 type Plugins interface {
 	// Push checks and compiles a module, stores it and makes it the current version of the name; "" takes the module's own
 	// name. A bad module is errs.Invalid with the reason, and nothing has changed.
-	Push(ctx context.Context, name string, wasm []byte) (PluginInfo, error)
+	Push(ctx context.Context, push PluginPush, wasm []byte) (PluginInfo, error)
 	Plugin(ctx context.Context, ref string) (PluginInfo, error)
 	// Plugins lists applied and built-in plugins by name.
 	Plugins() []PluginSummary

@@ -12,7 +12,7 @@ func (a *api) pushPlugin(c *httpd.Call) error {
 	if err != nil {
 		return err
 	}
-	p, err := a.d.Plugins.Push(c.Context(), c.Query("name"), wasm)
+	p, err := a.d.Plugins.Push(c.Context(), PluginPush{Name: c.Query("name"), Handler: c.Query("handler"), Gate: c.Query("gate")}, wasm)
 	return answer(c, 200, p, err)
 }
 

@@ -65,7 +65,8 @@ var operations = []operation{
 	{"GET", "/api/v1/resources/:kind/:name", "resources", "One resource with its status", nil, nil, nil, 200, resource.Object{}, false, (*api).getResource},
 	{"DELETE", "/api/v1/resources/:kind/:name", "resources", "Delete a resource that nothing refers to", nil, nil, nil, 204, nil, false, (*api).deleteResource},
 
-	{"POST", "/api/v1/plugins", "plugins", "Push a module: check it, store it, apply its Plugin resource", []param{{"name", "string", "The resource's name; default: the name that the module gives itself"}}, nil, media(wasmType), 200, PluginInfo{}, true, (*api).pushPlugin},
+	{"POST", "/api/v1/plugins", "plugins", "Push a module: check it, store it, apply its Plugin resource", []param{{"name", "string", "The resource's name; default: the name that the module gives itself"},
+		{"handler", "string", "Extism modules: the function that is the handler"}, {"gate", "string", "Extism modules: the function that is the gate"}}, nil, media(wasmType), 200, PluginInfo{}, true, (*api).pushPlugin},
 	{"GET", "/api/v1/plugins", "plugins", "Applied and built-in plugins", nil, nil, nil, 200, Items[PluginSummary]{}, false, (*api).listPlugins},
 	{"GET", "/api/v1/plugins/:ref", "plugins", "One plugin: name, name@3, name@alias or sha256:…", nil, nil, nil, 200, PluginInfo{}, false, (*api).getPlugin},
 	{"DELETE", "/api/v1/plugins/:ref", "plugins", "Remove one version (name@3) or a whole plugin (name) that nothing uses", nil, nil, nil, 200, RemovedPlugin{}, false, (*api).deletePlugin},
