@@ -22,6 +22,7 @@ import (
 //go:embed cyclical-time/cyclical-time.wasm
 //go:embed distinct/distinct.wasm
 //go:embed geo-distance/geo-distance.wasm
+//go:embed hashing/hashing.wasm
 //go:embed identity/identity.wasm
 //go:embed impute/impute.wasm
 //go:embed js/js.wasm
@@ -38,6 +39,8 @@ import (
 //go:embed quantiles/quantiles.wasm
 //go:embed robust/robust.wasm
 //go:embed standardize/standardize.wasm
+//go:embed text-hash/text-hash.wasm
+//go:embed tfidf/tfidf.wasm
 //go:embed threshold/threshold.wasm
 //go:embed */plugin.json
 var files embed.FS
@@ -70,6 +73,7 @@ var builtin = sync.OnceValue(func() []Artifact {
 		artifact("cyclical-time", "Transform: fields of timestamps, such as hour, weekday and month, with sine and cosine."),
 		artifact("distinct", "Metric: estimated number of different values."),
 		artifact("geo-distance", "Transform: great-circle distance in km between two points, and the initial bearing."),
+		artifact("hashing", "Transform: feature hashing of texts and numbers into n cells."),
 		artifact("identity", "Transform: returns every batch unchanged."),
 		artifact("impute", "Transform: a given value where there is none."),
 		artifact("js", "Metric: Jensen-Shannon distance over bins or categories."),
@@ -86,6 +90,8 @@ var builtin = sync.OnceValue(func() []Artifact {
 		artifact("quantiles", "Metric: quantiles of each column, and the Wasserstein distance between the samples."),
 		artifact("robust", "Transform: (x - center) / scale of each column."),
 		artifact("standardize", "Transform: (x - mean) / std of each column."),
+		artifact("text-hash", "Transform: words or characters of a text, hashed into a vector."),
+		artifact("tfidf", "Transform: term frequencies times inverse document frequencies of a fitted vocabulary."),
 		artifact("threshold", "Gate: passes a candidate whose metrics lie within bounds."),
 	}
 })
