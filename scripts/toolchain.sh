@@ -112,7 +112,7 @@ assemblyscript() {
 	if [ ! -f "$at/stamp" ] || [ "$(cat "$at/stamp")" != "$want" ]; then
 		tmp=$(mktemp -d "$cache/assemblyscript.XXXXXX")
 		trap 'rm -rf "$tmp"' EXIT
-		cp "$sdk/package.json" "$sdk/package-lock.json" "$sdk/.npmrc" "$tmp"
+		cp "$sdk/package.json" "$sdk/package-lock.json" "$tmp"
 		(cd "$tmp" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 ||
 			die "npm ci with $sdk/package-lock.json failed (see above). Without a network: fill npm's cache elsewhere and set npm_config_cache and npm_config_prefer_offline=true"
 		mkdir "$tmp/bin"
