@@ -217,6 +217,7 @@ func TestModulesAreRefused(t *testing.T) {
 		"cut":               {hostile(t)[:2000], errs.Invalid, "bytes are left"},
 		"foreign import":    {tiny(tinyOptions{importModule: "env", importName: "system"}), errs.Invalid, "it imports env.system"},
 		"aborts":            {tiny(tinyOptions{importModule: "env", importName: "abort", importType: 6, start: []byte{0x41, 0, 0x41, 0, 0x41, 7, 0x41, 3, 0x10, 0}}), errs.Invalid, "it aborted at line 7, column 3"},
+		"aborts badly":      {tiny(tinyOptions{importModule: "env", importName: "abort", importType: 6, start: []byte{0x41, 0x7c, 0x41, 4, 0x41, 7, 0x41, 3, 0x10, 0}}), errs.Invalid, "it aborted at line 7, column 3"}, // texts at -4 and of no bytes
 		"another abort":     {tiny(tinyOptions{importModule: "env", importName: "abort"}), errs.Invalid, "signature mismatch"},
 		"reserved import":   {tiny(tinyOptions{importModule: fuel.ImportModule, importName: "refill"}), errs.Invalid, fuel.ImportModule},
 		"no weir_alloc":     {tiny(tinyOptions{omit: "weir_alloc"}), errs.Invalid, "does not export the function weir_alloc"},

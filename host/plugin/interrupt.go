@@ -2,8 +2,10 @@ package plugin
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"time"
+	"unicode/utf16"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -43,8 +45,9 @@ func instantiateHostModules(ctx context.Context, rt wazero.Runtime) error {
 	// AssemblyScript's compiler leaves this one import in its modules: message, file, line, column.
 	_, err := rt.NewHostModuleBuilder(abortModule).
 		NewFunctionBuilder().
-		WithGoFunction(api.GoFunc(func(_ context.Context, stack []uint64) {
-			panic(&abortError{line: uint32(stack[2]), column: uint32(stack[3])})
+		WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, mod api.Module, stack []uint64) {
+			m := mod.Memory()
+			panic(&abortError{message: utf16Text(m, uint32(stack[0])), file: utf16Text(m, uint32(stack[1])), line: uint32(stack[2]), column: uint32(stack[3])})
 		}), []api.ValueType{i32, i32, i32, i32}, nil).
 		Export(abortName).
 		Instantiate(ctx)
@@ -53,11 +56,45 @@ func instantiateHostModules(ctx context.Context, rt wazero.Runtime) error {
 
 const abortModule, abortName = "env", "abort"
 
-// abortError is a guest's own abort.
-type abortError struct{ line, column uint32 }
+// abortError is a guest's own abort. Message and file are "" where they are not to be read.
+type abortError struct {
+	message, file string
+	line, column  uint32
+}
 
 func (e *abortError) Error() string {
-	return fmt.Sprintf("aborted at line %d, column %d", e.line, e.column)
+	at := fmt.Sprintf("line %d, column %d", e.line, e.column)
+	if e.file != "" {
+		at = e.file + ", " + at
+	}
+	if e.message == "" {
+		return "aborted at " + at
+	}
+	return fmt.Sprintf("aborted: %s (%s)", e.message, at)
+}
+
+// maxAbortBytes cuts the texts of an abort.
+const maxAbortBytes = 512
+
+// utf16Text reads a text as AssemblyScript keeps it: UTF-16 at address, its bytes counted in the four before. The guest may have passed anything: what
+// does not lie in its memory is "".
+func utf16Text(m api.Memory, address uint32) string {
+	if m == nil || address < 4 {
+		return ""
+	}
+	size, ok := m.ReadUint32Le(address - 4)
+	if !ok {
+		return ""
+	}
+	raw, ok := m.Read(address, min(size, maxAbortBytes)&^1)
+	if !ok {
+		return ""
+	}
+	units := make([]uint16, len(raw)/2)
+	for i := range units {
+		units[i] = binary.LittleEndian.Uint16(raw[2*i:])
+	}
+	return printable([]byte(string(utf16.Decode(units))))
 }
 
 const fuelModule = fuel.ImportModule

@@ -397,7 +397,7 @@ func TestMemoryStaysConstant(t *testing.T) {
 func TestFailures(t *testing.T) {
 	for path, want := range map[string]string{
 		"/fail":     "): asked to fail: żółw",
-		"/throw":    "aborted at line",
+		"/throw":    "it aborted: asked to throw (test/probe.ts, line ",
 		"/no\"such": `): no such path: "/no\"such"`,
 	} {
 		p := probe(t, plugin.Options{}, plugin.Limits{})
