@@ -49,7 +49,7 @@ build_zig() { sdk/zig/build.sh "$1/$2.zig" "$3"; }
 # ---- what is common ----
 
 # digest of all files in the arguments and below them, and of how they are compiled.
-digest() { { cat sdk/examples/build.sh; find "$@" -type f -not -path '*/node_modules/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; } | sha256sum; }
+digest() { { cat sdk/examples/build.sh; find "$@" -type f -not -path '*/node_modules/*' -not -path '*/testdata/*' -not -name '*_test.go' -not -name '*.md' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; } | sha256sum; }
 
 one() {
 	local language=$1 example=$2 source=sdk/examples/$2/$1 wasm=$out/$1/$2.wasm want

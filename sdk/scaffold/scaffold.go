@@ -145,6 +145,9 @@ func (o Options) files(l language, w world) (map[string][]byte, error) {
 	out["weir-plugin.json"] = append(project, '\n')
 	for from, to := range l.vendored {
 		err := fs.WalkDir(sdk.Files, from, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() && d.Name() == "testdata" {
+				return fs.SkipDir
+			}
 			if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
