@@ -16,6 +16,7 @@ import (
 	"github.com/weir-ml/weir/host/schema"
 	"github.com/weir-ml/weir/kv"
 	"github.com/weir-ml/weir/plugins"
+	"github.com/weir-ml/weir/sdk/abi"
 )
 
 // PluginSpec is what a manifest of kind Plugin says: which bytes the name stands for, and their limits.
@@ -250,6 +251,19 @@ func (c *catalog) open(ctx context.Context, ref string, params json.RawMessage, 
 		return nil, err
 	}
 	return c.host.Open(ctx, wasm, params, l, plugin.WithGrants(r.grants), r.spec.engine())
+}
+
+// openAs opens a plugin for one use and refuses one that is of other worlds, so that this shows before the first call.
+func (c *catalog) openAs(ctx context.Context, w abi.World, ref string, params json.RawMessage) (*plugin.Plugin, error) {
+	p, err := c.open(ctx, ref, params, plugin.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	if worlds := p.Description().Worlds; !slices.Contains(worlds, w) {
+		_ = p.Close() // never fails
+		return nil, errs.New(errs.Invalid, "plugin %q is of world %v, not %s", ref, worlds, w)
+	}
+	return p, nil
 }
 
 // allow refuses limits beyond the operator's ceilings; what a manifest leaves out is cut to them by the host.

@@ -22,7 +22,7 @@ type datasetPlugins struct{ *catalog }
 var _ datasets.Plugins = datasetPlugins{}
 
 func (c datasetPlugins) OpenTransformer(ctx context.Context, ref string, params json.RawMessage) (datasets.Transformer, error) {
-	return c.open(ctx, ref, params, plugin.Limits{})
+	return c.openAs(ctx, abi.WorldTransform, ref, params)
 }
 
 type servingPlugins struct{ *catalog }
@@ -30,7 +30,7 @@ type servingPlugins struct{ *catalog }
 var _ serving.Plugins = servingPlugins{}
 
 func (c servingPlugins) OpenTransform(ctx context.Context, ref string, params json.RawMessage) (serving.Transformer, error) {
-	return c.open(ctx, ref, params, plugin.Limits{})
+	return c.openAs(ctx, abi.WorldTransform, ref, params)
 }
 
 func (c servingPlugins) Identity(ref string) string { return c.identity(ref) }
@@ -40,7 +40,7 @@ type gatePlugins struct{ *catalog }
 var _ gates.Judges = gatePlugins{}
 
 func (c gatePlugins) Open(ctx context.Context, ref string, params json.RawMessage) (gates.Judge, error) {
-	return c.open(ctx, ref, params, plugin.Limits{})
+	return c.openAs(ctx, abi.WorldGate, ref, params)
 }
 
 type functionPlugins struct{ *catalog }
@@ -97,7 +97,7 @@ type metricPlugins struct{ *catalog }
 var _ monitor.Metrics = metricPlugins{}
 
 func (c metricPlugins) Open(ctx context.Context, ref string, params json.RawMessage) (monitor.MetricPlugin, error) {
-	p, err := c.open(ctx, ref, params, plugin.Limits{})
+	p, err := c.openAs(ctx, abi.WorldMetric, ref, params)
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if dir := os.Getenv(pusherEnv); dir != "" { // this process is to be killed
+		if err := pusher(dir); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+		}
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(m, httpdtest.Leaks()...)
 }
 
