@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-ml/weir/host/edge/rest"
 	"github.com/weir-ml/weir/host/schema"
 )
 
@@ -32,7 +33,7 @@ func pusher(dir string) error {
 	for {
 		name := []string{"p", "q"}[rand.IntN(2)]
 		wasm := variant(rand.Uint64N(60))
-		info, err := a.life().Push(ctx, name, wasm)
+		info, err := a.life().Push(ctx, rest.PluginPush{Name: name}, wasm)
 		if err != nil {
 			return err
 		}

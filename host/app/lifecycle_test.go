@@ -39,7 +39,7 @@ func (a *App) life() lifecycle { return lifecycle{a.catalog, a.resources} }
 
 func push(t testing.TB, a *App, name string, n uint64) rest.PluginInfo {
 	t.Helper()
-	p, err := a.life().Push(context.Background(), name, variant(n))
+	p, err := a.life().Push(context.Background(), rest.PluginPush{Name: name}, variant(n))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestLifeHammer(t *testing.T) {
 					}
 				default:
 					wasm := variant(uint64(r.IntN(24)))
-					if _, err := a.life().Push(context.Background(), "p", wasm); err != nil {
+					if _, err := a.life().Push(context.Background(), rest.PluginPush{Name: "p"}, wasm); err != nil {
 						t.Error(err)
 						continue
 					}
@@ -338,13 +338,13 @@ func TestGateShowsWhatItCannotTake(t *testing.T) {
 			judge = b.Wasm
 		}
 	}
-	if _, err := a.life().Push(t.Context(), "judge", judge); err != nil {
+	if _, err := a.life().Push(t.Context(), rest.PluginPush{Name: "judge"}, judge); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.resources.Apply(t.Context(), []byte(strings.Replace(gateManifest[:strings.Index(gateManifest, "---")], "plugin: beats-baseline", "plugin: judge", 1)), resource.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	p, err := a.life().Push(t.Context(), "judge", variant(1))
+	p, err := a.life().Push(t.Context(), rest.PluginPush{Name: "judge"}, variant(1))
 	if err != nil {
 		t.Fatal(err)
 	}
