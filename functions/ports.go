@@ -49,6 +49,7 @@ type Work interface {
 type PoolStats struct {
 	Live          int           `json:"live"` // instances, busy or idle
 	Idle          int           `json:"idle"`
+	Waiting       int           `json:"waiting"` // calls that wait for an instance
 	Calls         uint64        `json:"calls"`
 	Fuel          uint64        `json:"fuel"` // units burned by all instances
 	Traps         uint64        `json:"traps"`

@@ -73,7 +73,7 @@ func benchChunk(b *testing.B, name string, rows, cols int) {
 func BenchmarkEmptyCall(b *testing.B) {
 	p := open(b, builtin(b, "identity"), "", Limits{})
 	ctx := context.Background()
-	in, err := p.pool.acquire(ctx)
+	in, err := p.pool.acquire(ctx, &p.tenant)
 	if err != nil {
 		b.Fatal(err)
 	}

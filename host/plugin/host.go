@@ -144,15 +144,15 @@ func (h *Host) sweep(now time.Time) {
 	}
 }
 
-// count sums live and idle instances, for the gauge.
-func (h *Host) count() (live, idle int) {
+// count sums live and idle instances and waiting calls, for the gauges.
+func (h *Host) count() (live, idle, waiting int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, p := range h.pools {
 		s := p.stats()
-		live, idle = live+s.Live, idle+s.Idle
+		live, idle, waiting = live+s.Live, idle+s.Idle, waiting+s.Waiting
 	}
-	return live, idle
+	return live, idle, waiting
 }
 
 // Close waits for running calls (each ends within its plugin's Timeout), then frees everything. Later calls into plugins of
@@ -243,7 +243,7 @@ func (h *Host) Open(ctx context.Context, wasm []byte, params json.RawMessage, li
 	p.refs++
 	h.mu.Unlock()
 	pl := &Plugin{pool: p}
-	if err := p.prepare(ctx); err != nil {
+	if err := p.prepare(ctx, &pl.tenant); err != nil {
 		_ = pl.Close() // never fails
 		return nil, err
 	}

@@ -372,12 +372,18 @@ func (in *instance) putRow(ctx context.Context, b *abi.Batch) (uint32, error) {
 	return in.arena, nil
 }
 
-// worn reports whether the instance has grown or worked so much that a fresh one is better: guests with a collector or a
-// leaky allocator drift towards their limit and would die inside somebody's call.
-func (in *instance) worn() bool {
+// worn says why a fresh instance would be better, "" when none would: guests with a collector or a leaky allocator drift
+// towards their limit and would die inside somebody's call.
+func (in *instance) worn() (reason string) {
 	size := uint32(len(in.memory()))
 	if in.baseline == 0 {
 		in.baseline = size
 	}
-	return in.calls > 1<<22 || int64(size) > in.limits.MemoryBytes/4*3 && uint64(size) > 2*uint64(in.baseline)
+	switch {
+	case in.calls > 1<<22:
+		return recycledCalls
+	case int64(size) > in.limits.MemoryBytes/4*3 && uint64(size) > 2*uint64(in.baseline):
+		return recycledGrowth
+	}
+	return ""
 }

@@ -24,7 +24,7 @@ func (p *Plugin) Metric(ctx context.Context) (*Metric, error) {
 	if err := p.speaks(abi.WorldMetric); err != nil {
 		return nil, err
 	}
-	in, err := p.pool.acquire(ctx)
+	in, err := p.pool.acquire(ctx, &p.tenant)
 	if err != nil {
 		return nil, err
 	}

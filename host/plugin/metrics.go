@@ -14,6 +14,7 @@ type metrics struct {
 	traps     *prometheus.CounterVec
 	fuel      *prometheus.CounterVec
 	hostCalls *prometheus.CounterVec
+	recycles  *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
 	coldStart prometheus.Histogram
 }
@@ -21,8 +22,16 @@ type metrics struct {
 // worldStart is the label of what is burned outside any world: start functions, weir_init and what else makes an instance ready.
 const worldStart = "start"
 
-// count reports live and idle instances when scraped.
-func newMetrics(reg prometheus.Registerer, count func() (live, idle int)) (*metrics, error) {
+// Why an instance was closed, the label of the counter.
+const (
+	recycledCalls  = "calls"  // it has served as many as one may
+	recycledGrowth = "growth" // its memory drifts towards the limit
+	recycledError  = "error"  // by cause: the traps
+	recycledIdle   = "idle"
+)
+
+// count reports live and idle instances and waiting calls when scraped.
+func newMetrics(reg prometheus.Registerer, count func() (live, idle, waiting int)) (*metrics, error) {
 	if reg == nil {
 		return nil, nil
 	}
@@ -34,22 +43,25 @@ func newMetrics(reg prometheus.Registerer, count func() (live, idle int)) (*metr
 			Name: "weir_plugin_fuel_units_total", Help: "Fuel burned by plugins (docs/formats/fuel.md), in calls of a world and in starting instances."}, []string{"world"}),
 		hostCalls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "weir_plugin_host_calls_total", Help: "What plugins asked of the host, by function and outcome."}, []string{"function", "outcome"}),
+		recycles: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "weir_plugin_recycled_total", Help: "Plugin instances closed, by reason: calls served, growth of memory, error, idleness."}, []string{"reason"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "weir_plugin_call_seconds", Help: "Duration of one call into a guest.", Buckets: prometheus.ExponentialBuckets(250e-9, 4, 12)}, []string{"world"}),
 		coldStart: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "weir_plugin_cold_start_seconds", Help: "Making an instance ready, loading its code included.", Buckets: prometheus.ExponentialBuckets(50e-6, 3, 12)}),
 	}
-	m.all = []prometheus.Collector{m.calls, m.traps, m.fuel, m.hostCalls, m.duration, m.coldStart}
-	for _, state := range []string{"live", "idle"} {
-		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "weir_plugin_instances_count", Help: "Plugin instances.", ConstLabels: prometheus.Labels{"state": state}},
-			func() float64 {
-				live, idle := count()
-				if state == "idle" {
-					return float64(idle)
-				}
-				return float64(live)
-			}))
+	m.all = []prometheus.Collector{m.calls, m.traps, m.fuel, m.hostCalls, m.recycles, m.duration, m.coldStart}
+	for _, g := range []struct {
+		name, help string
+		labels     prometheus.Labels
+		value      func(live, idle, waiting int) int
+	}{
+		{"weir_plugin_instances_count", "Plugin instances.", prometheus.Labels{"state": "live"}, func(live, _, _ int) int { return live }},
+		{"weir_plugin_instances_count", "Plugin instances.", prometheus.Labels{"state": "idle"}, func(_, idle, _ int) int { return idle }},
+		{"weir_plugin_waiting_calls_count", "Calls that wait for a plugin instance.", nil, func(_, _, waiting int) int { return waiting }},
+	} {
+		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help, ConstLabels: g.labels},
+			func() float64 { return float64(g.value(count())) }))
 	}
 	for i, c := range m.all {
 		if err := reg.Register(c); err != nil {
@@ -87,6 +99,12 @@ func (m *metrics) trapped(c cause) {
 func (m *metrics) asked(function, outcome string) {
 	if m != nil {
 		m.hostCalls.WithLabelValues(function, outcome).Inc()
+	}
+}
+
+func (m *metrics) recycled(reason string, n int) {
+	if m != nil && n > 0 {
+		m.recycles.WithLabelValues(reason).Add(float64(n))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 // errs.Timeout and errs.Exhausted for the limits, errs.Unavailable after Close, and the context's kind when the caller gave up.
 type Plugin struct {
 	pool    *pool
+	tenant  tenant
 	desc    abi.Description
 	rows    bool // single rows go through weir_row
 	once    sync.Once
@@ -59,7 +60,7 @@ func (p *Plugin) speaks(w abi.World) error {
 
 // lend runs f with an instance of its own, and gives that back with f's error, which then names the plugin.
 func (p *Plugin) lend(ctx context.Context, f func(*instance) error) error {
-	in, err := p.pool.acquire(ctx)
+	in, err := p.pool.acquire(ctx, &p.tenant)
 	if err != nil {
 		return err
 	}
@@ -143,7 +144,7 @@ func (p *Plugin) TransformChunk(ctx context.Context, in *abi.Batch, use func(out
 	if in.Rows < 0 || in.Rows > abi.MaxRows {
 		return errs.New(errs.Invalid, "a chunk has 0..%d rows, not %d", abi.MaxRows, in.Rows)
 	}
-	inst, err := p.pool.acquire(ctx)
+	inst, err := p.pool.acquire(ctx, &p.tenant)
 	if err != nil {
 		return err
 	}

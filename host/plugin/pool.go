@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"container/list"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 // Stats are one plugin's figures since it was opened.
 type Stats struct {
 	Live, Idle    int           // instances, and those of them that wait for work
+	Waiting       int           // calls that wait for an instance
 	Calls         uint64        // transforms (chunks), metric calls, gates, handlers
 	Fuel          uint64        // units burned by all of its instances, in their making and in calls
 	Traps         uint64        // instances thrown away after an error
@@ -35,7 +37,7 @@ type pool struct {
 	fuel   *rate // nil: no limit
 	refs   int   // of Plugins; guarded by the host's mu
 
-	slots chan struct{} // one token per live or starting instance in use
+	turns *turns // places for instances in use or starting
 
 	mu     sync.Mutex
 	idle   []*instance // the most recently used last
@@ -53,16 +55,16 @@ func newPool(h *Host, c *code, key string, params json.RawMessage, l Limits, o o
 		host: h, code: c, key: key, params: params, limits: l, grants: o.grants, extism: o.extism,
 		log:   &guestLog{log: h.log.With("digest", c.digest), now: h.now, perSecond: l.LogPerSecond},
 		fuel:  newRate(l.FuelPerSecond, h.now),
-		slots: make(chan struct{}, l.MaxInstances),
+		turns: newTurns(l.MaxInstances),
 	}
 }
 
 // prepare starts one instance when none has been, so that the schema and errors in the parameters are known.
-func (p *pool) prepare(ctx context.Context) error {
+func (p *pool) prepare(ctx context.Context, t *tenant) error {
 	if p.schema.Load() != nil {
 		return nil
 	}
-	in, err := p.acquire(ctx)
+	in, err := p.acquire(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -93,18 +95,17 @@ func (p *pool) charge(in *instance, what string) {
 	}
 }
 
-// acquire lends an instance. When all are busy it waits for ctx, and without a deadline there for the time limit of a call.
-func (p *pool) acquire(ctx context.Context) (*instance, error) {
+// acquire lends an instance to a tenant. When all are busy it waits for ctx, and without a deadline there for the time limit of a
+// call; those who wait are served tenant by tenant.
+func (p *pool) acquire(ctx context.Context, t *tenant) (*instance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, errs.With(errs.KindOf(err), err)
 	}
 	if err := p.afford(ctx); err != nil {
 		return nil, err
 	}
-	select {
-	case p.slots <- struct{}{}:
-	default:
-		if err := p.wait(ctx); err != nil {
+	if w := p.turns.take(t); w != nil {
+		if err := p.wait(ctx, t, w); err != nil {
 			return nil, err
 		}
 	}
@@ -117,7 +118,7 @@ func (p *pool) acquire(ctx context.Context) (*instance, error) {
 	}
 	if p.closed {
 		p.mu.Unlock()
-		<-p.slots
+		p.turns.give()
 		return nil, errs.New(errs.Unavailable, "plugin %s is closed", p.code)
 	}
 	p.live++
@@ -127,33 +128,26 @@ func (p *pool) acquire(ctx context.Context) (*instance, error) {
 		p.mu.Lock()
 		p.live--
 		p.mu.Unlock()
-		<-p.slots
+		p.turns.give()
 		return nil, err
 	}
 	return in, nil
 }
 
-func (p *pool) wait(ctx context.Context) error {
-	t := time.NewTimer(p.limits.Timeout)
-	defer t.Stop()
-	busy := func(cause error) error {
-		if errors.Is(cause, context.Canceled) {
-			return errs.With(errs.Unavailable, cause)
-		}
-		return errs.New(errs.Exhausted, "plugin %s: all %d instances are busy: retry later, or raise its instance limit", p.code, p.limits.MaxInstances)
-	}
-	var timeout <-chan time.Time
+func (p *pool) wait(ctx context.Context, t *tenant, w *list.Element) error {
+	limited := ctx
 	if _, bounded := ctx.Deadline(); !bounded {
-		timeout = t.C
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, p.limits.Timeout)
+		defer cancel()
 	}
-	select {
-	case p.slots <- struct{}{}:
+	if p.turns.wait(limited, t, w) {
 		return nil
-	case <-ctx.Done():
-		return busy(ctx.Err())
-	case <-timeout:
-		return busy(nil)
 	}
+	if err := ctx.Err(); errors.Is(err, context.Canceled) {
+		return errs.With(errs.Unavailable, err)
+	}
+	return errs.New(errs.Exhausted, "plugin %s: all %d instances are busy: retry later, or raise its instance limit", p.code, p.limits.MaxInstances)
 }
 
 // make starts and initialises an instance.
@@ -231,10 +225,12 @@ func (p *pool) initialise(ctx context.Context, in *instance) error {
 // release takes an instance back; after a fault, or when it is worn, it is closed. Other errors (a batch that the caller built
 // wrongly) never reached the guest. It returns the error with the plugin's name.
 func (p *pool) release(in *instance, err error) error {
-	defer func() { <-p.slots }()
+	defer p.turns.give()
 	faulty := err != nil && isFault(err)
+	worn := in.worn()
 	p.mu.Lock()
-	if !faulty && !p.closed && !in.worn() {
+	closed := p.closed
+	if !faulty && !closed && worn == "" {
 		in.idleAt = p.host.coarse.Load()
 		p.idle = append(p.idle, in)
 		p.mu.Unlock()
@@ -243,9 +239,13 @@ func (p *pool) release(in *instance, err error) error {
 	p.live--
 	p.mu.Unlock()
 	in.close()
-	if faulty {
+	switch {
+	case faulty:
 		p.traps.Add(1)
+		p.host.metrics.recycled(recycledError, 1)
 		return p.host.blame(p.code, err)
+	case !closed:
+		p.host.metrics.recycled(worn, 1)
 	}
 	return err
 }
@@ -264,6 +264,7 @@ func (p *pool) shrink(now time.Time) {
 	for _, in := range old {
 		in.close()
 	}
+	p.host.metrics.recycled(recycledIdle, len(old))
 }
 
 // close closes idle instances; busy ones follow when they are released.
@@ -287,7 +288,7 @@ func (p *pool) stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return Stats{
-		Live: p.live, Idle: len(p.idle), Calls: p.calls.Load(), Fuel: p.burned.Load(), Traps: p.traps.Load(), ColdStarts: p.colds.Load(),
+		Live: p.live, Idle: len(p.idle), Waiting: p.turns.length(), Calls: p.calls.Load(), Fuel: p.burned.Load(), Traps: p.traps.Load(), ColdStarts: p.colds.Load(),
 		LastColdStart: time.Duration(p.lastCold.Load()),
 	}
 }

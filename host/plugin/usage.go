@@ -15,7 +15,7 @@ func (h *Host) Usage(digest string) (pools int, s Stats) {
 	h.mu.Unlock()
 	for _, p := range list {
 		one := p.stats()
-		s.Live, s.Idle = s.Live+one.Live, s.Idle+one.Idle
+		s.Live, s.Idle, s.Waiting = s.Live+one.Live, s.Idle+one.Idle, s.Waiting+one.Waiting
 		s.Calls, s.Traps, s.ColdStarts = s.Calls+one.Calls, s.Traps+one.Traps, s.ColdStarts+one.ColdStarts
 		s.Fuel += one.Fuel
 		s.LastColdStart = max(s.LastColdStart, one.LastColdStart)
