@@ -1,14 +1,17 @@
 package fit
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/weir-ml/weir/host/errs"
+	"github.com/weir-ml/weir/sdk/abi"
 )
 
 // categories are the recipes of plugins that know texts by a list.
 var categories = []recipe{
 	define("onehot", textual, whatText, fitOneHot),
+	define("ordinal", categorical, whatCategorical, fitOrdinal),
 }
 
 // categoryOptions choose which texts become categories; those left out are unknown to the plugin.
@@ -65,4 +68,67 @@ func fitOneHot(f *fitting, o *categoryOptions) (any, error) {
 		columns[i] = categoryColumn{c.Name, texts}
 	}
 	return map[string]any{"columns": columns}, nil
+}
+
+func categorical(t abi.Type) bool { return textual(t) || numeric(t) }
+
+const whatCategorical = whatText + ", " + whatNumeric
+
+// ordinalOptions choose the categories of texts and are passed on to the plugin.
+type ordinalOptions struct {
+	categoryOptions
+	HandleUnknown string          `json:"handle_unknown,omitempty"`
+	UnknownValue  json.RawMessage `json:"unknown_value,omitempty"`
+	MissingValue  json.RawMessage `json:"missing_value,omitempty"`
+	Type          string          `json:"type,omitempty"`
+}
+
+type anyCategories struct {
+	Name       string `json:"name"`
+	Categories any    `json:"categories"`
+}
+
+// fitOrdinal: each column's values, ascending, as OrdinalEncoder; nulls and NaN are no category.
+func fitOrdinal(f *fitting, o *ordinalOptions) (any, error) {
+	columns := make([]anyCategories, len(f.columns))
+	for i, c := range f.columns {
+		var found any
+		var err error
+		if textual(c.Type) {
+			found, err = f.texts(c.Name, &o.categoryOptions)
+		} else {
+			found, err = f.values(i)
+		}
+		if err != nil {
+			return nil, err
+		}
+		columns[i] = anyCategories{c.Name, found}
+	}
+	return struct {
+		Columns       []anyCategories `json:"columns"`
+		HandleUnknown string          `json:"handle_unknown,omitempty"`
+		UnknownValue  json.RawMessage `json:"unknown_value,omitempty"`
+		MissingValue  json.RawMessage `json:"missing_value,omitempty"`
+		Type          string          `json:"type,omitempty"`
+	}{columns, o.HandleUnknown, o.UnknownValue, o.MissingValue, o.Type}, nil
+}
+
+// values lists the different numbers of column i, ascending.
+func (f *fitting) values(i int) ([]float64, error) {
+	var out []float64
+	column := f.columns[i]
+	x := "CAST(" + quote(column.Name) + " AS DOUBLE)"
+	err := f.rows(fmt.Sprintf("SELECT DISTINCT %s + 0.0 AS v FROM data WHERE %s IS NOT NULL AND NOT isnan(%s) ORDER BY v LIMIT %d", x, x, x, maxCategories+1), func(row []any) error {
+		out = append(out, row[0].(float64))
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(out) == 0:
+		return nil, errs.New(errs.Invalid, "column %q of dataset %s holds no number: leave it out", column.Name, f.table.Ref)
+	case len(out) > maxCategories:
+		return nil, errs.New(errs.Invalid, "column %q of dataset %s has more than %d different numbers: it is no category", column.Name, f.table.Ref, maxCategories)
+	}
+	return out, nil
 }

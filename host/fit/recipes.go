@@ -52,7 +52,7 @@ const (
 
 var recipes = func() map[string]recipe {
 	m := map[string]recipe{}
-	for _, list := range [][]recipe{scaling, categories, binning} {
+	for _, list := range [][]recipe{scaling, categories, binning, imputing, powers} {
 		for _, r := range list {
 			m[r.name] = r
 		}

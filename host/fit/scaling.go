@@ -14,6 +14,7 @@ var scaling = []recipe{
 	define("minmax", numeric, whatNumeric, fitMinMax),
 	define("robust", numeric, whatNumeric, fitRobust),
 	define("clip", numeric, whatNumeric, fitClip),
+	define("moments", numeric, whatNumeric, fitMoments),
 }
 
 // numbers is the dataset's columns as float64 under the names c0, c1 … , NaN and null both null: what every numeric recipe
@@ -200,6 +201,24 @@ func fitClip(f *fitting, o *quantileOptions) (any, error) {
 	columns := make([]clipColumn, len(stats))
 	for i, s := range stats {
 		columns[i] = clipColumn{f.columns[i].Name, s[1], s[2]}
+	}
+	return map[string]any{"columns": columns}, nil
+}
+
+type centerColumn struct {
+	Name   string  `json:"name"`
+	Center float64 `json:"center"`
+}
+
+// fitMoments: the mean, around which the metric takes its powers.
+func fitMoments(f *fitting, _ *none) (any, error) {
+	stats, err := f.aggregate("favg($)")
+	if err != nil {
+		return nil, err
+	}
+	columns := make([]centerColumn, len(stats))
+	for i, s := range stats {
+		columns[i] = centerColumn{f.columns[i].Name, s[1]}
 	}
 	return map[string]any{"columns": columns}, nil
 }

@@ -91,7 +91,7 @@ func (s *Service) learn(ctx context.Context, r Request) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	f := &fitting{ctx: ctx, data: s.o.Data, table: table}
+	f := &fitting{ctx: ctx, data: s.o.Data, table: table, queries: []string{}}
 	if f.columns, err = rec.pick(table, r.Columns); err != nil {
 		return Document{}, err
 	}

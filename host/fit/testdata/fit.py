@@ -10,7 +10,8 @@ import pathlib
 import sys
 
 import numpy as np
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, RobustScaler, StandardScaler
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler
 
 here = pathlib.Path(__file__).parent
 rng = np.random.default_rng(20261121)
@@ -86,6 +87,37 @@ for bins, strategy in [(10, "quantile"), (4, "quantile"), (5, "uniform")]:
         e = np.quantile(v, np.arange(1, bins) / bins) if strategy == "quantile" else np.linspace(v.min(), v.max(), bins + 1)[1:-1]
         edges.append({"name": k, "edges": [float(e) for e in np.unique(e)]})
     case("psi", spread, {"columns": edges}, {"bins": bins, "strategy": strategy})
+
+case("js", ["normal"], {"columns": [{"name": "normal", "edges": [float(e) for e in np.quantile(data["normal"], np.arange(1, 10) / 10)]}]})
+case("moments", numeric, {"columns": [{"name": k, "center": float(np.nanmean(x[:, i]))} for i, k in enumerate(numeric)]})
+
+full = ["normal", "skewed", "large", "whole"]
+for strategy, method in [("quantile", "linear"), ("uniform", "linear")]:
+    k = KBinsDiscretizer(7, encode="ordinal", strategy=strategy, quantile_method=method, subsample=None).fit(np.column_stack([data[n] for n in full]))
+    case("bucketise", full, {"columns": [{"name": n, "edges": list(map(float, k.bin_edges_[i][1:-1]))} for i, n in enumerate(full)], "encode": "onehot"},
+         {"bins": 7, "strategy": strategy, "encode": "onehot"})
+q = QuantileTransformer(n_quantiles=50, subsample=None).fit(x)
+case("quantile-bins", numeric, {"columns": [{"name": n, "quantiles": list(map(float, q.quantiles_[:, i]))} for i, n in enumerate(numeric)], "as": "normal"},
+     {"n_quantiles": 50, "as": "normal"})
+
+text_column = np.array([[None if i % 50 == 7 else c] for i, c in enumerate(city)], dtype=object)
+for strategy in ["mean", "median", "most_frequent"]:
+    s = SimpleImputer(strategy=strategy).fit(x)
+    case("impute", numeric, {"columns": [{"name": n, "value": float(s.statistics_[i])} for i, n in enumerate(numeric)]}, {"strategy": strategy})
+common = SimpleImputer(strategy="most_frequent", missing_values=None).fit(text_column).statistics_[0]
+case("impute", ["city"], {"columns": [{"name": "city", "value": common, "indicator": True}]}, {"indicator": True}, 0)
+case("impute", ["city"], {"columns": [{"name": "city", "value": "unknown"}]}, {"strategy": "constant", "fill_value": "unknown"}, 0)
+
+o = OrdinalEncoder().fit(np.column_stack([data["whole"]]))
+case("ordinal", ["city", "whole"], {"columns": [{"name": "city", "categories": sorted(set(cities))}, {"name": "whole", "categories": list(map(float, o.categories_[0]))}],
+     "handle_unknown": "value", "unknown_value": -1}, {"handle_unknown": "value", "unknown_value": -1}, 0)
+
+for method, names in [("yeo-johnson", ["normal", "skewed", "holes", "whole"]), ("box-cox", ["skewed"])]:
+    at = [numeric.index(k) for k in names]
+    t = PowerTransformer(method=method).fit(x[:, at])
+    # The likelihood is flat at its top: both searches stop within 1e-7 or so of it.
+    case("log-power", names, {"columns": [{"name": n, "method": method, "lambda": float(t.lambdas_[i]), "mean": float(t._scaler.mean_[i]), "std": float(t._scaler.scale_[i])}
+         for i, n in enumerate(names)]}, {"method": method}, 1e-5)
 
 expected = json.dumps(cases, indent=1, ensure_ascii=False, default=float) + "\n"
 if sys.argv[1:] == ["--check"]:
