@@ -67,6 +67,8 @@ static void run(text line, weir_text *to) {
 	if (IS("wasi_wall")) { status = wasi_clock(0, 0, &time); hex(&reply, (uint8_t *)&time, 8); }
 	if (IS("wasi_mono")) { status = wasi_clock(1, 0, &time); hex(&reply, (uint8_t *)&time, 8); }
 	if (IS("wasi_random")) { status = wasi_random(bytes, 8); hex(&reply, bytes, 8); }
+	if (IS("clock many")) for (uint32_t i = number(field(&line)); i; i--) status = weir_host_clock(&time);
+	if (IS("kv_get many")) for (uint32_t i = number(field(&line)); i; i--) status = weir_host_kv_get("team/a", 6);
 	if (IS("kv_get forever")) { text k = field(&line); for (;;) weir_host_kv_get(k.p, k.n); }
 	if (IS("clock forever")) for (;;) weir_host_clock(&time);
 	if (IS("log forever")) for (;;) weir_host_log(WEIR_INFO, "flood", 5);
