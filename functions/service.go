@@ -36,7 +36,8 @@ type Service struct {
 	log    *slog.Logger
 	meters *meters
 
-	change sync.Mutex // one Apply, Remove, Forget or Close at a time
+	change   sync.Mutex     // one Apply, Remove, Forget or Close at a time
+	retiring sync.WaitGroup // replaced functions that still answer what they have begun
 
 	mu     sync.RWMutex
 	closed bool
@@ -129,7 +130,8 @@ func (s *Service) identity(spec Spec) string {
 }
 
 // Apply makes the function, or replaces it when the spec differs or its plugin stands for something else now. On an error the function that was
-// there goes on. The one replaced finishes what it has begun.
+// there goes on. The one replaced finishes what it has begun; where that is
+// requests alone, Apply does not wait for it.
 func (s *Service) Apply(ctx context.Context, name string, spec Spec) error {
 	s.change.Lock()
 	defer s.change.Unlock()
@@ -163,6 +165,15 @@ func (s *Service) Apply(ctx context.Context, name string, spec Spec) error {
 	s.byName[name] = f
 	s.meters.functions.Set(float64(len(s.byName)))
 	s.mu.Unlock()
+	if old != nil && old.feed == nil && f.feed == nil {
+		// Only requests hold it. The longest of them must not hold up this change and all that come after it.
+		s.retiring.Go(func() {
+			if err := s.retire(old); err != nil {
+				s.log.Warn("a replaced function did not close", "function", name, "error", err)
+			}
+		})
+		return nil
+	}
 	err = s.retire(old)
 	if f.feed != nil { // after the old one: two versions never run the same events side by side
 		r := startRunner(name, f.spec, st, f.feed, s.log, s.meters)
@@ -254,6 +265,7 @@ func (s *Service) Close() error {
 			first = err
 		}
 	}
+	s.retiring.Wait()
 	return first
 }
 

@@ -1,7 +1,9 @@
 package functions_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/weir-ml/weir/functions"
 	"github.com/weir-ml/weir/functions/runtest"
@@ -39,8 +41,10 @@ func TestFunctionFollowsItsPlugin(t *testing.T) {
 	p.now = "two"
 	apply(t, s, "f", doc)
 	invocations(1)
-	if n := p.Plugins["echo"].Open(); n != 1 {
-		t.Errorf("%d plugins are open", n)
+	for end := time.Now().Add(time.Minute); p.Plugins["echo"].Open() != 1; time.Sleep(time.Millisecond) { // the old one closes by itself
+		if time.Now().After(end) {
+			t.Fatalf("%d plugins are open", p.Plugins["echo"].Open())
+		}
 	}
 	p.now = "three"
 	kept := p.Plugins["echo"]
@@ -51,5 +55,49 @@ func TestFunctionFollowsItsPlugin(t *testing.T) {
 	invocations(2)
 	if n := kept.Open(); n != 1 {
 		t.Errorf("%d plugins are open", n)
+	}
+}
+
+// A request that takes long ends on the function it began on, and does not hold up the one that replaces it.
+func TestReplacedFunctionEndsItsCalls(t *testing.T) {
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	old := &runtest.Plugin{World: abi.WorldHandler, Version: "old", HandleFunc: func(context.Context, abi.Request) (abi.Response, error) {
+		close(begun)
+		<-goOn
+		return abi.Response{Body: []byte("old")}, nil
+	}}
+	fresh := &runtest.Plugin{World: abi.WorldHandler, Version: "new", HandleFunc: func(context.Context, abi.Request) (abi.Response, error) {
+		return abi.Response{Body: []byte("new")}, nil
+	}}
+	p := runtest.Plugins{"p": old}
+	s := service(t, functions.Options{Plugins: p})
+	const doc = `{"http":{},"handler":{"plugin":"p"}}`
+	apply(t, s, "f", doc)
+	answers := make(chan string, 1)
+	go func() {
+		r, _, err := s.Invoke(context.Background(), "f", abi.Request{Kind: "http"})
+		if err != nil {
+			t.Error(err)
+		}
+		answers <- string(r.Body)
+	}()
+	<-begun
+	p["p"] = fresh
+	apply(t, s, "f", doc) // returns although the call goes on
+	if r, _, err := s.Invoke(t.Context(), "f", abi.Request{Kind: "http"}); err != nil || string(r.Body) != "new" {
+		t.Errorf("%q, %v", r.Body, err)
+	}
+	if n := old.Open(); n != 1 {
+		t.Errorf("the old plugin is open %d times while its call runs", n)
+	}
+	close(goOn)
+	if got := <-answers; got != "old" {
+		t.Errorf("the call that began on the old one answered %q", got)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := old.Open() + fresh.Open(); n != 0 {
+		t.Errorf("%d plugins are open after Close", n)
 	}
 }

@@ -83,7 +83,7 @@ func hint(err error) string {
 		case ce.Status == 0 && ce.Kind == "unavailable":
 			return "is it running? Start one with `weir up`, or name another with --server or WEIR_SERVER"
 		case ce.Kind == "not_found":
-			return "`weir get` lists what is applied, `weir dataset ls` the data sets"
+			return "`weir get` lists what is applied, `weir plugin ls` the plugins, `weir dataset ls` the data sets"
 		case ce.Kind == "conflict":
 			return "read it again with `weir get`, then retry"
 		case ce.Kind == "exhausted":

@@ -8,6 +8,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -177,6 +179,34 @@ spec: {http: {}, transform: {plugin: p@prod}}
 		t.Errorf("only %d requests ran beside the changes", calls.Load())
 	}
 	checkLife(t, a, "p")
+}
+
+// When a push has answered, machine code, rewritten module and bytes are on disk: nothing is left for the first call to find out.
+func TestPushLeavesCodeOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	a := open(t, dir)
+	defer a.Close()
+	wasm := variant(1)
+	p, err := a.life().Push(t.Context(), rest.PluginPush{Name: "p"}, wasm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "cache", "plugins", strings.TrimPrefix(p.Digest, "sha256:")+".seal")); err != nil {
+		t.Error(err)
+	}
+	if n, err := a.kv.Blobs().Stat(p.Digest); err != nil || n != int64(len(wasm)) {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	before := a.catalog.versions
+	if _, err := a.life().Push(t.Context(), rest.PluginPush{Name: "p"}, wasm[:len(wasm)-3]); !errs.Is(err, errs.Invalid) {
+		t.Errorf("a broken module: %v", err)
+	}
+	if q, _ := before.Plugin("p"); len(q.Versions) != 1 || q.Current != 1 {
+		t.Errorf("a broken module left %+v", q)
+	}
+	if _, err := a.life().Push(t.Context(), rest.PluginPush{Name: "Not A Name"}, wasm); !errs.Is(err, errs.Invalid) {
+		t.Errorf("a bad name: %v", err)
+	}
 }
 
 // Sixteen clients push, roll back and move an alias at once: no version is lost, and there is one current at any time.
