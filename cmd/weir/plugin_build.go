@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,12 +23,42 @@ type recipe struct {
 	toolchain string // of scripts/toolchain.sh; "go" is the one in PATH
 	// arguments compile the project's source, a path relative to its folder, to out.
 	arguments func(p *project, out string) []string
+	// library, if there is one, compiles the SDK's copy first, to a file that is kept for all plugins with the same copy.
+	library *library
 	// environment is set beside the user's own; caches is a folder for the compiler's caches.
 	environment func(caches string) []string
 }
 
+// library is a part of a plugin that is compiled apart.
+type library struct {
+	name      string // of the file
+	sources   string // folder within the project
+	arguments func(out string) []string
+	// use are the arguments that make a plugin use it.
+	use func(file string) []string
+}
+
 // recipes are the languages; sdk/scaffold has the folder that each builds in.
 var recipes = map[string]recipe{
+	"assemblyscript": {
+		toolchain: "assemblyscript",
+		arguments: func(p *project, out string) []string {
+			return append([]string{p.Source, "--baseDir", ".", "--config", "sdk/asconfig.json", "--outFile", out}, p.Flags...)
+		},
+	},
+	"rust": {
+		toolchain: "rust",
+		library: &library{name: "libweir.rlib", sources: "sdk",
+			arguments: func(out string) []string {
+				return append([]string{"--crate-name=weir", "--crate-type=rlib", "-o", out, "sdk/src/lib.rs"}, rustFlags...)
+			},
+			use: func(file string) []string { return []string{"--extern", "weir=" + file} },
+		},
+		arguments: func(p *project, out string) []string {
+			args := append([]string{"--crate-name=plugin", "--crate-type=cdylib", "-Clto=fat", "-Cstrip=symbols", "-Clink-arg=-zstack-size=65536"}, rustFlags...)
+			return append(append(args, p.Flags...), "-o", out, p.Source)
+		},
+	},
 	"c": {
 		toolchain: "zig",
 		arguments: func(p *project, out string) []string {
@@ -46,6 +77,9 @@ var recipes = map[string]recipe{
 		environment: func(string) []string { return []string{"GOOS=wasip1", "GOARCH=wasm", "GOWORK=off", "GOFLAGS="} },
 	},
 }
+
+var rustFlags = []string{"--edition=2021", "--target=wasm32-unknown-unknown", "-Copt-level=3", "-Cpanic=abort", "-Cembed-bitcode=yes",
+	"-Ctarget-feature=+simd128,+bulk-memory"}
 
 func zigCaches(caches string) []string {
 	return []string{"ZIG_GLOBAL_CACHE_DIR=" + filepath.Join(caches, "zig"), "ZIG_LOCAL_CACHE_DIR=" + filepath.Join(caches, "zig")}
@@ -123,19 +157,20 @@ func (s *session) build(ctx context.Context, p *project, messages io.Writer) (bu
 		return b, err
 	}
 	began := time.Now()
-	cmd := exec.CommandContext(ctx, program, r.arguments(p, out)...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, messages, messages
-	cmd.Env = append(os.Environ(), r.environment(caches)...)
-	cmd.WaitDelay = 5 * time.Second // after an interrupt, whatever the compiler started
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return b, ctx.Err()
+	environment := os.Environ()
+	if r.environment != nil {
+		environment = append(environment, r.environment(caches)...)
+	}
+	args := r.arguments(p, out)
+	if r.library != nil {
+		file, err := r.library.make(ctx, p, program, caches, environment, messages)
+		if err != nil {
+			return b, err
 		}
-		var failed *exec.ExitError
-		if errors.As(err, &failed) {
-			return b, errs.New(errs.Invalid, "%s does not compile: the compiler ended with %s", p.Name, failed)
-		}
-		return b, errs.New(errs.Unavailable, "the compiler does not run: %w", err)
+		args = append(args, r.library.use(file)...)
+	}
+	if err := compile(ctx, p, program, args, environment, messages); err != nil {
+		return b, err
 	}
 	if b.wasm, err = os.ReadFile(out); err != nil {
 		return b, fmt.Errorf("the compiler left no module: %w", err)
@@ -146,6 +181,62 @@ func (s *session) build(ctx context.Context, p *project, messages io.Writer) (bu
 	sum := sha256.Sum256(b.wasm)
 	b.Size, b.Digest, b.DurationMS = len(b.wasm), "sha256:"+hex.EncodeToString(sum[:]), milliseconds(time.Since(began))
 	return b, nil
+}
+
+// make compiles the library unless it is there, and answers its file, whose folder is named by what it is made of.
+func (l *library) make(ctx context.Context, p *project, program, caches string, environment []string, messages io.Writer) (string, error) {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s %q\n", program, l.arguments(""))
+	sources := os.DirFS(filepath.Join(p.dir, l.sources))
+	err := fs.WalkDir(sources, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		raw, err := fs.ReadFile(sources, path)
+		fmt.Fprintf(sum, "%s %d\n%s", path, len(raw), raw)
+		return err
+	})
+	if err != nil {
+		return "", errs.New(errs.NotFound, "the SDK of %s: %w", p.Name, err)
+	}
+	dir := filepath.Join(caches, "libraries", hex.EncodeToString(sum.Sum(nil)[:16]))
+	file := filepath.Join(dir, l.name)
+	if _, err := os.Stat(file); err == nil {
+		return file, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	tmp, err := os.MkdirTemp(dir, ".new-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	out, err := filepath.Abs(filepath.Join(tmp, l.name))
+	if err != nil {
+		return "", err
+	}
+	if err := compile(ctx, p, program, l.arguments(out), environment, messages); err != nil {
+		return "", err
+	}
+	return file, os.Rename(out, file)
+}
+
+func compile(ctx context.Context, p *project, program string, args, environment []string, messages io.Writer) error {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = p.dir, messages, messages, environment
+	cmd.WaitDelay = 5 * time.Second // after an interrupt, for whatever the compiler started
+	err := cmd.Run()
+	var failed *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &failed):
+		return errs.New(errs.Invalid, "%s does not compile: the compiler ended with %s", p.Name, failed)
+	}
+	return errs.New(errs.Unavailable, "the compiler does not run: %w", err)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -36,7 +36,10 @@ type language struct {
 }
 
 var languages = map[string]language{
-	"c": {title: "C", source: "plugin.c", extension: ".c", vendored: map[string]string{"c": "sdk"}},
+	"assemblyscript": {title: "AssemblyScript", source: "plugin.ts", extension: ".ts", vendored: map[string]string{
+		"assemblyscript/assembly": "sdk/assembly", "assemblyscript/asconfig.json": "sdk/asconfig.json", "assemblyscript/tsconfig.json": "tsconfig.json"}},
+	"rust": {title: "Rust", source: "plugin.rs", extension: ".rs", vendored: map[string]string{"rust": "sdk"}},
+	"c":    {title: "C", source: "plugin.c", extension: ".c", vendored: map[string]string{"c": "sdk"}},
 	"go": {title: "Go", source: "main.go", main: ".", extension: ".go.txt",
 		vendored: map[string]string{"abi": "sdk/abi", "guest": "sdk/guest", "internal": "sdk/internal"},
 		extra:    map[string]string{"go.mod.txt": "go.mod", "sdk.mod.txt": "sdk/go.mod"}},
