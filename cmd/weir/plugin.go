@@ -21,7 +21,7 @@ import (
 
 func (s *session) pluginCommand() *cobra.Command {
 	return group("plugin", "Make, test, push, compare, move, remove and fit wasm plugins",
-		s.pluginNew(), s.pluginBuild(), s.pluginTest(),
+		s.pluginNew(), s.pluginBuild(), s.pluginTest(), s.pluginBench(), s.pluginDev(),
 		s.pluginPush(), s.pluginList(), s.pluginInspect(), s.pluginDiff(), s.pluginAlias(), s.pluginRollback(), s.pluginRemove(),
 		s.pluginFit(), s.pluginParameters(),
 	)

@@ -24,13 +24,13 @@ type recipe struct {
 	// arguments compile the project's source, a path relative to its folder, to out.
 	arguments func(p *project, out string) []string
 	// library, if there is one, compiles the SDK's copy first, to a file that is kept for all plugins with the same copy.
-	library *library
+	library *sdkLibrary
 	// environment is set beside the user's own; caches is a folder for the compiler's caches.
 	environment func(caches string) []string
 }
 
-// library is a part of a plugin that is compiled apart.
-type library struct {
+// sdkLibrary is a part of a plugin that is compiled apart.
+type sdkLibrary struct {
 	name      string // of the file
 	sources   string // folder within the project
 	arguments func(out string) []string
@@ -48,7 +48,7 @@ var recipes = map[string]recipe{
 	},
 	"rust": {
 		toolchain: "rust",
-		library: &library{name: "libweir.rlib", sources: "sdk",
+		library: &sdkLibrary{name: "libweir.rlib", sources: "sdk",
 			arguments: func(out string) []string {
 				return append([]string{"--crate-name=weir", "--crate-type=rlib", "-o", out, "sdk/src/lib.rs"}, rustFlags...)
 			},
@@ -184,7 +184,7 @@ func (s *session) build(ctx context.Context, p *project, messages io.Writer) (bu
 }
 
 // make compiles the library unless it is there, and answers its file, whose folder is named by what it is made of.
-func (l *library) make(ctx context.Context, p *project, program, caches string, environment []string, messages io.Writer) (string, error) {
+func (l *sdkLibrary) make(ctx context.Context, p *project, program, caches string, environment []string, messages io.Writer) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s %q\n", program, l.arguments(""))
 	sources := os.DirFS(filepath.Join(p.dir, l.sources))

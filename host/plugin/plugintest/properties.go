@@ -102,7 +102,7 @@ func (t *trial) chunks() (string, error) {
 		return "", err
 	}
 	defer p.Close()
-	in := repeat(t.c.Input, t.repeats())
+	in := Repeat(t.c.Input, min(t.c.Input.Rows*t.repeats(), manyRows))
 	want, err := p.Transform(t.ctx, in)
 	if err != nil {
 		return "", fmt.Errorf("%d rows: %w", in.Rows, err)
@@ -166,8 +166,12 @@ func (t *trial) repeats() int {
 	return max(min((manyRows+in.Rows-1)/in.Rows, manyBytes/size), 1)
 }
 
-// repeat puts n copies of b one below the other, and cuts at manyRows.
-func repeat(b *abi.Batch, n int) *abi.Batch {
+// Repeat answers that many rows: those of b again and again. A batch of no rows stays one. Nothing is shared with b.
+func Repeat(b *abi.Batch, rows int) *abi.Batch {
+	n := 1
+	if b.Rows > 0 {
+		n = (rows + b.Rows - 1) / b.Rows
+	}
 	out := &abi.Batch{Rows: b.Rows * n}
 	for i := range b.Columns {
 		c := &b.Columns[i]
@@ -191,8 +195,8 @@ func repeat(b *abi.Batch, n int) *abi.Batch {
 		}
 		out.Columns = append(out.Columns, r)
 	}
-	if out.Rows > manyRows {
-		return out.Slice(0, manyRows)
+	if out.Rows > rows && b.Rows > 0 {
+		return out.Slice(0, rows)
 	}
 	return out
 }
@@ -229,6 +233,9 @@ func (t *trial) rows() (string, error) {
 		if d := identical(got, want.Slice(r, r+1)); d != "" {
 			return "", fmt.Errorf("row %d alone differs from the same row in a batch: %s", r, d)
 		}
+	}
+	if p.HasRow() {
+		return fmt.Sprintf("%d single rows through weir_row", in.Rows), nil
 	}
 	return fmt.Sprintf("%d single rows", in.Rows), nil
 }
