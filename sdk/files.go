@@ -5,7 +5,7 @@ package sdk
 
 import "embed"
 
-// Files has a folder for each SDK: c, rust, assemblyscript; and abi, guest and internal for Go.
+// Files has a folder for each SDK: c, rust, zig, assemblyscript; and abi, guest and internal for Go.
 //
-//go:embed c rust assemblyscript assemblyscript/.npmrc abi guest internal
+//go:embed c rust zig assemblyscript assemblyscript/.npmrc abi guest internal
 var Files embed.FS

@@ -76,10 +76,19 @@ var recipes = map[string]recipe{
 		},
 		environment: func(string) []string { return []string{"GOOS=wasip1", "GOARCH=wasm", "GOWORK=off", "GOFLAGS="} },
 	},
+	"zig": {
+		toolchain: "zig",
+		arguments: func(p *project, out string) []string {
+			args := []string{"build-exe", "-fno-entry", "-rdynamic", "-target", "wasm32-freestanding", "-OReleaseFast", "-fstrip", "--stack", "65536",
+				"-mcpu=generic+simd128+bulk_memory+sign_ext+nontrapping_fptoint+multivalue+mutable_globals", "--name", "plugin"}
+			return append(append(args, p.Flags...), "--dep", "weir", "-Mroot="+p.Source, "-Mweir=sdk/src/weir.zig", "-femit-bin="+out)
+		},
+		environment: zigCaches,
+	},
 }
 
-var rustFlags = []string{"--edition=2021", "--target=wasm32-unknown-unknown", "-Copt-level=3", "-Cpanic=abort", "-Cembed-bitcode=yes",
-	"-Ctarget-feature=+simd128,+bulk-memory"}
+var rustFlags = []string{"--edition=2021", "--target=wasm32-unknown-unknown", "-Copt-level=3", "-Cpanic=abort", "-Ccodegen-units=1",
+	"-Cembed-bitcode=yes", "-Ctarget-feature=+simd128,+bulk-memory,+nontrapping-fptoint,+mutable-globals"}
 
 func zigCaches(caches string) []string {
 	return []string{"ZIG_GLOBAL_CACHE_DIR=" + filepath.Join(caches, "zig"), "ZIG_LOCAL_CACHE_DIR=" + filepath.Join(caches, "zig")}

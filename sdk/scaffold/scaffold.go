@@ -38,7 +38,8 @@ type language struct {
 var languages = map[string]language{
 	"assemblyscript": {title: "AssemblyScript", source: "plugin.ts", extension: ".ts", vendored: map[string]string{
 		"assemblyscript/assembly": "sdk/assembly", "assemblyscript/asconfig.json": "sdk/asconfig.json", "assemblyscript/tsconfig.json": "tsconfig.json"}},
-	"rust": {title: "Rust", source: "plugin.rs", extension: ".rs", vendored: map[string]string{"rust": "sdk"}},
+	"zig":  {title: "Zig", source: "plugin.zig", extension: ".zig", vendored: map[string]string{"zig/src": "sdk/src"}},
+	"rust": {title: "Rust", source: "plugin.rs", extension: ".rs", vendored: map[string]string{"rust/src": "sdk/src", "rust/Cargo.toml": "sdk/Cargo.toml"}},
 	"c":    {title: "C", source: "plugin.c", extension: ".c", vendored: map[string]string{"c": "sdk"}},
 	"go": {title: "Go", source: "main.go", main: ".", extension: ".go.txt",
 		vendored: map[string]string{"abi": "sdk/abi", "guest": "sdk/guest", "internal": "sdk/internal"},
