@@ -37,6 +37,7 @@ impl Arena {
     }
 
     /// Takes everything back; several blocks become one of their size together.
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
     pub(crate) fn reset(&mut self) {
         let blocks = self.blocks.get_mut();
         if blocks.len() > 1 {

@@ -30,11 +30,9 @@ impl<'a> Output<'a> {
         Output { rows, arena, columns: RefCell::new(columns), open: Cell::new(0) }
     }
 
-    /// Runs f with an empty output of so many rows, and answers what f makes of it: for native tests.
-    pub fn with<R>(rows: usize, f: impl for<'o> FnOnce(&mut Output<'o>) -> R) -> R {
-        let arena = Arena::new();
-        let mut output = Output::new(rows, &arena, Vec::new());
-        f(&mut output)
+    /// An empty output of so many rows, whose memory is never given back: for native tests.
+    pub fn leaked(rows: usize) -> Output<'a> {
+        Output::new(rows, Box::leak(Box::new(Arena::new())), Vec::new())
     }
 
     /// The rows of every column.
@@ -224,38 +222,37 @@ mod tests {
     #[test]
     fn columns_of_every_kind() {
         let bits = [0b101];
-        Output::with(3, |output| {
-            let nulls = output.nulls(Validity::from_bytes(&bits), |n| n.set(0, false));
-            let (a, b) = (output.f64s("a", nulls), output.i64s("b", Validity::ALL));
-            a.copy_from_slice(&[1.0, 2.0, 3.0]);
-            b.copy_from_slice(&[1, 2, 3]);
-            let (mut s, mut t) = (output.texts("s"), output.binaries("t"));
-            for i in 0..3 {
-                if i == 1 {
-                    s.push_null();
-                } else {
-                    s.push(&"ż".repeat(i * 200));
-                }
-                t.push_bytes(&[i as u8, 255]);
+        let output = Output::leaked(3);
+        let nulls = output.nulls(Validity::from_bytes(&bits), |n| n.set(0, false));
+        let (a, b) = (output.f64s("a", nulls), output.i64s("b", Validity::ALL));
+        a.copy_from_slice(&[1.0, 2.0, 3.0]);
+        b.copy_from_slice(&[1, 2, 3]);
+        let (mut s, mut t) = (output.texts("s"), output.binaries("t"));
+        for i in 0..3 {
+            if i == 1 {
+                s.push_null();
+            } else {
+                s.push(&"ż".repeat(i * 200));
             }
-            let mut flags = output.bools("f", Validity::ALL);
-            flags.set(2, true);
-            output.vectors("v", 2, Validity::ALL).fill(0.5);
-            output.inspect(|b| {
-                let c = b.column("a").unwrap();
-                assert_eq!((c.f64s().unwrap(), [0, 1, 2].map(|i| c.is_valid(i))), (&[1.0, 2.0, 3.0][..], [false, false, true]));
-                assert_eq!(b.column_near(1, "b").unwrap().i64s().unwrap(), [1, 2, 3]);
-                let s = b.column("s").unwrap().texts().unwrap();
-                assert_eq!((s.get(0), s.get(1), s.get(2).map(str::len)), (Some(""), None, Some(800)));
-                let t = b.column("t").unwrap();
-                assert!(t.validity().is_all());
-                assert_eq!(t.binaries().unwrap().bytes(2), Some(&[2, 255][..]));
-                let f = b.column("f").unwrap().bools().unwrap();
-                assert_eq!([0, 1, 2].map(|i| f.get(i)), [false, false, true]);
-                assert_eq!(b.column("v").unwrap().vectors().unwrap().get(2), [0.5, 0.5]);
-                assert_eq!(b.column("a").unwrap().i64s().unwrap_err().text(), "input column \"a\" must be int64, not float64");
-                assert_eq!(b.column("z").unwrap_err().text(), "input column \"z\" is missing");
-            });
+            t.push_bytes(&[i as u8, 255]);
+        }
+        let mut flags = output.bools("f", Validity::ALL);
+        flags.set(2, true);
+        output.vectors("v", 2, Validity::ALL).fill(0.5);
+        output.inspect(|b| {
+            let c = b.column("a").unwrap();
+            assert_eq!((c.f64s().unwrap(), [0, 1, 2].map(|i| c.is_valid(i))), (&[1.0, 2.0, 3.0][..], [false, false, true]));
+            assert_eq!(b.column_near(1, "b").unwrap().i64s().unwrap(), [1, 2, 3]);
+            let s = b.column("s").unwrap().texts().unwrap();
+            assert_eq!((s.get(0), s.get(1), s.get(2).map(str::len)), (Some(""), None, Some(800)));
+            let t = b.column("t").unwrap();
+            assert!(t.validity().is_all());
+            assert_eq!(t.binaries().unwrap().bytes(2), Some(&[2, 255][..]));
+            let f = b.column("f").unwrap().bools().unwrap();
+            assert_eq!([0, 1, 2].map(|i| f.get(i)), [false, false, true]);
+            assert_eq!(b.column("v").unwrap().vectors().unwrap().get(2), [0.5, 0.5]);
+            assert_eq!(b.column("a").unwrap().i64s().unwrap_err().text(), "input column \"a\" must be int64, not float64");
+            assert_eq!(b.column("z").unwrap_err().text(), "input column \"z\" is missing");
         });
     }
 

@@ -78,7 +78,7 @@ fn done(status: i32) Error!void {
 
 /// Writes a line to the host's log. Grant `log`. A refusal is no failure of the plugin, so there is nothing to handle.
 pub fn log(level: Level, text: []const u8) void {
-    _ = imports.log(@intFromEnum(level), text.ptr, text.len);
+    _ = imports.log(@backingInt(level), text.ptr, text.len);
 }
 
 /// Microseconds since 1970-01-01T00:00:00Z. Grant `clock`.

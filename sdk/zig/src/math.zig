@@ -68,16 +68,16 @@ pub inline fn map(y: []f64, x: []const f64, context: anytype, comptime f: fn (@T
 
 test log1p {
     const cases = [_]struct { f64, u64 }{
-        .{ 1.0, 0x3fe62e42fefa39ef },                    .{ 0.5, 0x3fd9f323ecbf984c },
-        .{ -0.5, 0xbfe62e42fefa39ef },                   .{ 1e-05, 0x3ee4f8aea9ae7317 },
-        .{ -0.999, 0xc01ba18a998fff9f },                 .{ 0.4142135623730951, 0x3fd62e42fefa39f0 },
-        .{ -0.2929, 0xbfd62e6b3842a25c },                .{ 3.0, 0x3ff62e42fefa39ef },
-        .{ 1e10, 0x4037069e2aa3184e },                   .{ 1e300, 0x4085963447f87fb5 },
-        .{ 8.673617379884035e-19, 0x3c30000000000000 },  .{ -0.9999999999999999, 0xc0425e4f7b2737fa },
-        .{ 99.0, 0x40126bb1bbb55516 },                   .{ 0.1, 0x3fb8663f793c46c7 },
-        .{ 0.0, 0 },                                     .{ -0.0, 1 << 63 },
-        .{ -1.0, 0xfff0000000000000 },                   .{ std.math.inf(f64), 0x7ff0000000000000 },
-        .{ -std.math.inf(f64), 0x7ff8000000000000 },     .{ -1.5, 0x7ff8000000000000 },
+        .{ 1.0, 0x3fe62e42fefa39ef },                   .{ 0.5, 0x3fd9f323ecbf984c },
+        .{ -0.5, 0xbfe62e42fefa39ef },                  .{ 1e-05, 0x3ee4f8aea9ae7317 },
+        .{ -0.999, 0xc01ba18a998fff9f },                .{ 0.4142135623730951, 0x3fd62e42fefa39f0 },
+        .{ -0.2929, 0xbfd62e6b3842a25c },               .{ 3.0, 0x3ff62e42fefa39ef },
+        .{ 1e10, 0x4037069e2aa3184e },                  .{ 1e300, 0x4085963447f87fb5 },
+        .{ 8.673617379884035e-19, 0x3c30000000000000 }, .{ -0.9999999999999999, 0xc0425e4f7b2737fa },
+        .{ 99.0, 0x40126bb1bbb55516 },                  .{ 0.1, 0x3fb8663f793c46c7 },
+        .{ 0.0, 0 },                                    .{ -0.0, 1 << 63 },
+        .{ -1.0, 0xfff0000000000000 },                  .{ std.math.inf(f64), 0x7ff0000000000000 },
+        .{ -std.math.inf(f64), 0x7ff8000000000000 },    .{ -1.5, 0x7ff8000000000000 },
         .{ -std.math.nan(f64), 0x7ff8000000000000 },
     };
     for (cases) |case| try std.testing.expectEqual(case[1], @as(u64, @bitCast(log1p(case[0]))));

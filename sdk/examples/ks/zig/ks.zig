@@ -72,7 +72,7 @@ const Ks = struct {
 
     fn side(self: *Ks, which: weir.Side) Counts {
         const n = self.counts.len / 2;
-        return .{ .all = self.counts[@intFromEnum(which) * n ..][0..n] };
+        return .{ .all = self.counts[@backingInt(which) * n ..][0..n] };
     }
 
     fn notAbove(x: f64, edge: f64) bool {
