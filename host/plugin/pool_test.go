@@ -227,7 +227,7 @@ func TestCompilesOnce(t *testing.T) {
 	}
 	wg.Wait()
 	if n := len(h.disk.files()); n != 2 {
-		t.Errorf("%d files: want the code and the rewritten module", n)
+		t.Errorf("%d files: want the code and the hollow module", n)
 	}
 }
 
@@ -256,7 +256,7 @@ func TestDamagedCache(t *testing.T) {
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, _ error) error {
 		if strings.HasSuffix(path, sealSuffix) {
 			seal = path
-		} else if strings.HasSuffix(path, rewrittenSuffix) {
+		} else if strings.HasSuffix(path, hollowSuffix) {
 			module = path
 		} else if !d.IsDir() {
 			code = path
@@ -329,6 +329,55 @@ func figures(t *testing.T, reg *prometheus.Registry) map[string]float64 {
 		}
 	}
 	return seen
+}
+
+// TestCodeLiesElsewhere: when wazero does not find the machine code where the seal says it is (another version of it looks
+// elsewhere), what it makes of the hollow module is not used.
+func TestCodeLiesElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	in, params := floats(10, 2)
+	run := func() *abi.Batch {
+		h, err := New(Options{CacheDir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		p, err := h.Open(context.Background(), builtin(t, "standardize"), []byte(params), Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		out, err := p.Transform(context.Background(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	want := run()
+	seals, err := filepath.Glob(filepath.Join(dir, "*"+sealSuffix))
+	if err != nil || len(seals) != 1 {
+		t.Fatalf("%v, %v", seals, err)
+	}
+	raw, err := os.ReadFile(seals[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := readSeal(seals[0])
+	other := filepath.Join(filepath.Dir(s.code), strings.Repeat("0", 64))
+	if err := os.Rename(filepath.Join(dir, s.code), filepath.Join(dir, other)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(seals[0], []byte(strings.Replace(string(raw), s.code, other, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := run(); !got.Equal(want) {
+			t.Error("another result")
+		}
+	}
+	if again, ok := readSeal(seals[0]); !ok || again != s {
+		t.Errorf("the code was not made again: %+v, not %+v", again, s)
+	}
 }
 
 func TestMetricsAndLog(t *testing.T) {

@@ -208,7 +208,7 @@ func TestRecycling(t *testing.T) {
 		}
 	}
 	borrow(func(in *instance) { in.calls = 1<<22 + 1 })
-	borrow(func(*instance) {}) // what it needs after the first call is its own
+	borrow(func(*instance) {})  // what it needs after the first call is its own
 	borrow(func(in *instance) { // a leak: three quarters of the limit, and more than twice what it began with
 		if _, err := in.allocate(ctx, 3<<20); err != nil {
 			t.Fatal(err)
