@@ -315,7 +315,7 @@ func (l lifecycle) Plugin(ctx context.Context, text string) (rest.PluginInfo, er
 	}
 	pools, s := l.host.Usage(r.digest)
 	info.Pools = rest.PluginPools{
-		Pools: pools, Live: s.Live, Idle: s.Idle, Calls: s.Calls, Fuel: s.Fuel, Traps: s.Traps, ColdStarts: s.ColdStarts, LastColdStart: s.LastColdStart,
+		Pools: pools, Live: s.Live, Idle: s.Idle, Waiting: s.Waiting, Calls: s.Calls, Fuel: s.Fuel, Traps: s.Traps, ColdStarts: s.ColdStarts, LastColdStart: s.LastColdStart,
 	}
 	return info, nil
 }

@@ -78,6 +78,7 @@ type PluginPools struct {
 	Pools         int           `json:"pools"`
 	Live          int           `json:"live"`
 	Idle          int           `json:"idle"`
+	Waiting       int           `json:"waiting"` // calls that wait for an instance
 	Calls         uint64        `json:"calls"`
 	Fuel          uint64        `json:"fuel"`
 	Traps         uint64        `json:"traps"`

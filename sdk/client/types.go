@@ -103,6 +103,7 @@ type Function struct {
 type Pool struct {
 	Live          int           `json:"live"`
 	Idle          int           `json:"idle"`
+	Waiting       int           `json:"waiting"` // calls that wait for an instance
 	Calls         uint64        `json:"calls"`
 	Traps         uint64        `json:"traps"`
 	ColdStarts    uint64        `json:"cold_starts"`
