@@ -55,6 +55,7 @@ retrain-check: ## train the example models again and compare their metrics
 vectors-check: ## make the references of tests again and compare (scikit-learn, scipy, numpy)
 	"$$(scripts/venv.sh train examples/breast-cancer/requirements.txt)" sdk/examples/vectors.py --check
 	"$$(scripts/venv.sh train examples/breast-cancer/requirements.txt)" host/fit/testdata/fit.py --check
+	plugins/vectors.sh --check
 
 .PHONY: fuzz
 fuzz: setup ## every fuzz target for FUZZTIME (10s)

@@ -16,4 +16,8 @@ for name; do
 	if [ -z "$check" ]; then cat "$new" >"$name/testdata/vectors.json"
 	elif ! cmp -s "$new" "$name/testdata/vectors.json"; then stale="$stale $name"; fi
 done
+# The tables of characters come from the same Python.
+"$python" internal/c/unicode.py >"$new"
+if [ -z "$check" ]; then cat "$new" >internal/c/unicode.h
+elif ! cmp -s "$new" internal/c/unicode.h; then stale="$stale internal/c/unicode.h"; fi
 if [ -n "$stale" ]; then echo "vectors.sh: stale:$stale: run plugins/vectors.sh and look at what changed" >&2; exit 1; fi

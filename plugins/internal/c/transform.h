@@ -5,7 +5,7 @@
  *   static int run(uint32_t rows)                  reads in[i], writes values(i), for each output sets valid[i]; 0 = error
  *
  * It exports the functions of the transform world, and weir_row by running one row as a batch whose columns point into the row.
- * Input columns that the parameters do not name are passed over. setup and run answer 0 with an error set by wrong or weir_fail. */
+ * Input columns that the parameters do not name are passed over, unless setup sets refuse_others. setup and run answer 0 with an error set by wrong or weir_fail. */
 #ifndef TRANSFORM_H
 #define TRANSFORM_H
 
@@ -52,6 +52,7 @@ static uint64_t *row, *row_in_texts;
 static uint32_t row_size;
 static weir_batch result;
 static weir_text schema;
+static int refuse_others;        /* a column of the batch that is no input is an error */
 
 static int setup(weir_json *r);
 static int run(uint32_t rows);
@@ -240,6 +241,11 @@ static int resolve(const weir_batch *b) {
 		}
 		in[i] = c[j];
 	}
+	if (refuse_others && b->columns > input_count)
+		for (uint32_t j = 0; j < b->columns; j++) {
+			text name = {b->column[j].name, b->column[j].name_len};
+			if (find_input(name) < 0) return weir_fail("input column %S is not among the parameters", name.p, name.n);
+		}
 	return 1;
 }
 
