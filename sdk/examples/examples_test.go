@@ -50,7 +50,7 @@ func folder() string {
 }
 
 // open builds all examples, once, and answers a host to run them on.
-func open(t *testing.T) *plugin.Host {
+func open(t testing.TB) *plugin.Host {
 	t.Helper()
 	hosted.once.Do(func() {
 		for _, l := range languages {
@@ -67,7 +67,7 @@ func open(t *testing.T) *plugin.Host {
 	return hosted.host
 }
 
-func module(t *testing.T, language, name string) []byte {
+func module(t testing.TB, language, name string) []byte {
 	t.Helper()
 	wasm, err := os.ReadFile(filepath.Join(folder(), language, name+".wasm"))
 	if err != nil {
@@ -89,12 +89,20 @@ func vectors(t *testing.T, name string) []plugintest.Case {
 	return cases
 }
 
-// each runs f as a subtest of every language and example.
+// each runs f as a subtest of every language and example. The module stays in use meanwhile: a host forgets the machine code of one that
+// is not, and reading Go's from the cache takes longer than a case.
 func each(t *testing.T, f func(t *testing.T, h *plugin.Host, language, name string)) {
 	h := open(t)
 	for _, l := range languages {
 		for _, n := range names {
-			t.Run(l+"/"+n, func(t *testing.T) { f(t, h, l, n) })
+			t.Run(l+"/"+n, func(t *testing.T) {
+				p, err := h.Open(context.Background(), module(t, l, n), vectors(t, n)[0].Parameters, plugin.Limits{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer p.Close()
+				f(t, h, l, n)
+			})
 		}
 	}
 }
