@@ -5,6 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/weir-ml/weir/plugins"
@@ -178,6 +183,72 @@ func BenchmarkInstance(b *testing.B) {
 					b.Fatal(err)
 				}
 				in.close()
+			}
+		})
+	}
+}
+
+// BenchmarkIdleInstances makes 1,000 instances, lets each do a row of work, and reports what one takes while idle: Go's heap, its
+// linear memory apart (it is at least the guest's initial size, and resident where the guest has touched it), and what is resident.
+func BenchmarkIdleInstances(b *testing.B) {
+	const many = 1000
+	for name, guest := range map[string]struct {
+		wasm   []byte
+		params string
+		cols   int
+	}{"c/identity": {builtin(b, "identity"), "{}", 1}, "c/standardize": {builtin(b, "standardize"), "", 1}, "c/row": {rowGuest(b), `"scale 1"`, 1}} {
+		b.Run(name, func(b *testing.B) {
+			in, params := floats(1, guest.cols)
+			if guest.params != "" {
+				params = guest.params
+			}
+			p := open(b, guest.wasm, params, Limits{MaxInstances: many})
+			heap := func() uint64 {
+				var m runtime.MemStats
+				runtime.GC()
+				runtime.GC()
+				runtime.ReadMemStats(&m)
+				return m.HeapAlloc + m.StackInuse
+			}
+			resident := func() int {
+				raw, err := os.ReadFile("/proc/self/statm")
+				if err != nil {
+					b.Skip("resident memory is read from /proc")
+				}
+				pages, err := strconv.Atoi(strings.Fields(string(raw))[1])
+				if err != nil {
+					b.Fatal(err)
+				}
+				return pages * os.Getpagesize()
+			}
+			for b.Loop() {
+				before := heap()
+				debug.FreeOSMemory()
+				pages := resident()
+				held := make([]*instance, 0, many)
+				for range many {
+					i, err := p.pool.make(context.Background())
+					if err != nil {
+						b.Fatal(err)
+					}
+					if _, err := p.chunk(context.Background(), i, in, 0, 1); err != nil {
+						b.Fatal(err)
+					}
+					i.rest() // as the pool does after a second
+					held = append(held, i)
+				}
+				all := heap() - before
+				debug.FreeOSMemory() // what making them left behind
+				linear := 0
+				for _, i := range held {
+					linear += cap(i.mem.buf)
+				}
+				b.ReportMetric(float64(int(all)-linear)/many, "B/instance")
+				b.ReportMetric(float64(linear)/many, "linear-B/instance")
+				b.ReportMetric(float64(resident()-pages)/many, "resident-B/instance")
+				for _, i := range held {
+					i.close()
+				}
 			}
 		})
 	}

@@ -351,6 +351,7 @@ func (in *instance) reserve(ctx context.Context, size uint32, rows int) error {
 		return err
 	}
 	in.arena, in.arenaSize = arena, size
+	in.fn[fnAlloc], in.fn[fnFree] = nil, nil // not needed again soon
 	if in.layout != nil {
 		in.layout.Place(arena)
 	}
@@ -371,6 +372,9 @@ func (in *instance) putRow(ctx context.Context, b *abi.Batch) (uint32, error) {
 	}
 	return in.arena, nil
 }
+
+// rest gives up what an idle instance can do without: each function that was called keeps a stack of 10 KiB.
+func (in *instance) rest() { in.fn = [exports]api.Function{} }
 
 // worn says why a fresh instance would be better, "" when none would: guests with a collector or a leaky allocator drift
 // towards their limit and would die inside somebody's call.

@@ -14,11 +14,9 @@ func (l *linear) Reallocate(size uint64) []byte {
 		return nil
 	}
 	if size > uint64(cap(l.buf)) {
-		room := size
-		if l.buf != nil {
-			// Half as much again, so that growing page by page does not copy the memory for each of them.
-			room = min(l.limit, size+size/2)
-		}
+		// Half as much again, so that growing page by page does not copy the memory for each of them; the first time, too, since
+		// nearly every guest grows by a page or two, and pages that nobody has touched cost nothing until they are copied.
+		room := min(l.limit, size+max(size/2, 2<<16))
 		grown := make([]byte, size, room)
 		copy(grown, l.buf)
 		l.buf = grown

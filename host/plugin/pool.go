@@ -159,6 +159,7 @@ func (p *pool) make(ctx context.Context) (*instance, error) {
 		return nil, err
 	}
 	err = p.initialise(ctx, in)
+	in.rest() // from its making
 	p.charge(in, worldStart)
 	if err != nil {
 		p.traps.Add(1)
@@ -250,7 +251,10 @@ func (p *pool) release(in *instance, err error) error {
 	return err
 }
 
-// shrink closes instances idle for longer than the limit.
+// restAfter is the idleness after which an instance keeps no stacks: long beside what making one anew costs, a microsecond.
+const restAfter = time.Second
+
+// shrink closes instances idle for longer than the limit, and makes the others lean.
 func (p *pool) shrink(now time.Time) {
 	p.mu.Lock()
 	n := 0
@@ -260,6 +264,11 @@ func (p *pool) shrink(now time.Time) {
 	old := append([]*instance(nil), p.idle[:n]...)
 	p.idle = append(p.idle[:0], p.idle[n:]...)
 	p.live -= n
+	for _, in := range p.idle {
+		if now.Sub(time.Unix(0, in.idleAt)) > restAfter {
+			in.rest()
+		}
+	}
 	p.mu.Unlock()
 	for _, in := range old {
 		in.close()

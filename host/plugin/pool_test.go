@@ -70,6 +70,11 @@ func TestPoolShrinksToZero(t *testing.T) {
 	if s := p.Stats(); s.Live != 3 {
 		t.Fatalf("closed too early: %+v", s)
 	}
+	for _, in := range p.pool.idle {
+		if in.fn[fnTransform] != nil {
+			t.Error("an idle instance keeps its stacks")
+		}
+	}
 	if err := nest(1); err != nil { // keeps one of them fresh
 		t.Fatal(err)
 	}
