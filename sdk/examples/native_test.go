@@ -2,10 +2,14 @@ package examples
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/weir-ml/weir/host/plugin"
 )
 
 // TestNative runs the unit tests of the SDKs that compile natively, and those of the examples in them.
@@ -44,5 +48,31 @@ func TestReproducible(t *testing.T) {
 				t.Error("another folder gives another module")
 			}
 		})
+	}
+}
+
+// TestPanics sees to it that the host tells why a guest panicked.
+func TestPanics(t *testing.T) {
+	h := open(t)
+	for source, want := range map[string]string{
+		"../rust/testdata/panics.rs": "the len is 3 but the index is 13 (panics.rs, line 16",
+		"../zig/testdata/panics.zig": "żółć: this gate always panics",
+	} {
+		wasm := filepath.Join(t.TempDir(), "plugin.wasm")
+		if out, err := exec.Command(filepath.Join(filepath.Dir(source), "..", "build.sh"), source, wasm).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", source, err, out)
+		}
+		raw, err := os.ReadFile(wasm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := h.Open(context.Background(), raw, nil, plugin.Limits{})
+		if err != nil {
+			t.Fatalf("%s: %v", source, err)
+		}
+		if _, err := p.Gate(context.Background(), []byte(`{"longer":3}`+"\n")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", source, err, want)
+		}
+		p.Close()
 	}
 }

@@ -13,5 +13,5 @@ flags=(--edition 2021 --target wasm32-unknown-unknown -C opt-level=3 -C panic=ab
 	-C target-feature=+simd128,+bulk-memory,+nontrapping-fptoint,+mutable-globals)
 # Paths get into panics' texts: both crates are compiled from their own folder, under the names that they have there.
 (cd "$sdk/src" && "$rustc" "${flags[@]}" --crate-type rlib --crate-name weir --remap-path-prefix "$sdk/src=weir" lib.rs --out-dir "$tmp")
-(cd "$(dirname "$source")" && "$rustc" "${flags[@]}" -C lto=fat -C strip=symbols -C link-arg=-zstack-size=65536 \
+(cd "$(dirname "$source")" && "$rustc" "${flags[@]}" --remap-path-prefix "$PWD=plugin" -C lto=fat -C strip=symbols -C link-arg=-zstack-size=65536 \
 	--crate-type cdylib --crate-name plugin --extern "weir=$tmp/libweir.rlib" "$(basename "$source")" -o "$out")

@@ -23,7 +23,7 @@
 //! ```
 //!
 //! The host makes an instance, calls [`Plugin::new`] with the parameters, and then the functions of its worlds, one call at a time.
-//! An `Err` becomes the error that the caller of the plugin sees. A panic traps, with its line in the host's message. Either costs
+//! An `Err` becomes the error that the caller of the plugin sees. A panic traps, with its words and its line in the host's message. Either costs
 //! the instance, so nothing needs cleaning up. Everything but the exports works natively too, so that plugins can be tested with
 //! `cargo test`: build a [`Batch`] of [`Column`]s and look at what is in the [`Output`].
 //!

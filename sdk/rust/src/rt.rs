@@ -16,7 +16,7 @@ static ERROR: Global<String> = Global(UnsafeCell::new(String::new()));
 
 #[link(wasm_import_module = "env")]
 extern "C" {
-    /// Ends the instance; the host names the line.
+    /// Ends the instance with a message, a file and a place in it, which the host tells; texts as AssemblyScript has them.
     fn abort(message: u32, file: u32, line: u32, column: u32) -> !;
 }
 
@@ -163,12 +163,22 @@ pub fn error() -> u64 {
     pack(unsafe { &*ERROR.0.get() }.as_bytes())
 }
 
-/// Makes panics end the instance with their line.
+/// A text as AssemblyScript has it: UTF-16, with the number of its bytes before it. Answers the address behind that number.
+fn utf16(text: &str) -> u32 {
+    let units: Vec<u16> = text.encode_utf16().collect();
+    let size = (units.len() as u32 * 2).to_le_bytes();
+    let bytes: Vec<u8> = size.into_iter().chain(units.into_iter().flat_map(u16::to_le_bytes)).collect();
+    address(bytes.leak()) + 4
+}
+
+/// Makes panics end the instance with their message and place.
 fn catch_panics() {
     std::panic::set_hook(Box::new(|info| {
-        keep(Error::new(info.to_string()));
-        let (line, column) = info.location().map_or((0, 0), |l| (l.line(), l.column()));
-        unsafe { abort(0, 0, line, column) }
+        let text = info.payload().downcast_ref::<&str>().map(|s| s.to_string()).or_else(|| info.payload().downcast_ref::<String>().cloned());
+        let (file, line, column) = info.location().map_or(("", 0, 0), |l| (l.file(), l.line(), l.column()));
+        let text = text.unwrap_or_else(|| "panic".into());
+        keep(Error::new(text.as_str()));
+        unsafe { abort(utf16(&text), utf16(file), line, column) }
     }));
 }
 

@@ -92,6 +92,24 @@ pub fn failure() []const u8 {
     return text[0..text_len];
 }
 
+/// Ends the instance with the panic's message, which the host tells: `pub const panic = weir.panic;` in the root file.
+pub const panic = std.debug.FullPanic(panicked);
+
+const env = struct {
+    /// The message as AssemblyScript has it: UTF-16, with the number of its bytes before it.
+    extern "env" fn abort(message: [*]const u8, file: usize, line: u32, column: u32) noreturn;
+};
+
+fn panicked(message: []const u8, _: ?usize) noreturn {
+    if (!builtin.cpu.arch.isWasm()) std.debug.defaultPanic(message, @returnAddress());
+    const S = struct {
+        var out: extern struct { size: u32, units: [512]u16 } = undefined;
+    };
+    const whole = message[0..@min(message.len, S.out.units.len)];
+    S.out.size = @intCast(2 * (std.unicode.utf8ToUtf16Le(&S.out.units, whole) catch 0));
+    env.abort(@ptrCast(&S.out.units), 0, 0, 0);
+}
+
 /// Whether two texts are the same bytes.
 pub fn same(a: []const u8, b: []const u8) bool {
     return std.mem.eql(u8, a, b);
