@@ -30,7 +30,7 @@ import (
 
 // pluginServices makes what stands behind the functions of weir:host. There is no feature store yet.
 func (a *App) pluginServices(ctx context.Context) (plugin.Services, error) {
-	b, err := a.kv.Bucket(ctx, kv.BucketConfig{Name: "plugins"})
+	b, err := a.kv.Bucket(ctx, kv.BucketConfig{Name: "plugins", MaxBytes: maxPluginKV})
 	if err != nil {
 		return plugin.Services{}, fmt.Errorf("open the plugins' bucket: %w", err)
 	}
@@ -38,6 +38,9 @@ func (a *App) pluginServices(ctx context.Context) (plugin.Services, error) {
 	a.onClose(func() error { web.client.CloseIdleConnections(); return nil })
 	return plugin.Services{KV: pluginKV{b}, Models: pluginModels{a}, HTTP: web}, nil
 }
+
+// maxPluginKV bounds what plugins store, all together; a write beyond it answers that a limit was met.
+const maxPluginKV = 256 << 20
 
 // grantedPlugin is what an applied plugin was given.
 type grantedPlugin struct {

@@ -25,8 +25,11 @@ const (
 	extismUserModule = "extism:host/user"
 )
 
-// maxVarBytes bounds the names and values of one instance's variables.
-const maxVarBytes = 1 << 20
+// maxVarBytes bounds the names and values of one instance's variables, each of which counts for varOverhead bytes more.
+const (
+	maxVarBytes = 1 << 20
+	varOverhead = 48
+)
 
 // ExtismExports says which function of an Extism module plays which world; "" is none. When both are empty and the module has
 // exactly one function of type () → i32, that is the handler.

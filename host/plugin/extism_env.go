@@ -180,16 +180,17 @@ func (c *hostCalls) extismVarSet(x *extism, s []uint64) {
 	name, value := string(x.memory.block(s[0])), x.memory.block(s[1])
 	c.burn(len(name) + len(value))
 	if old, ok := x.vars[name]; ok {
-		x.varSize -= len(name) + len(old)
+		x.varSize -= varOverhead + len(name) + len(old)
 		delete(x.vars, name)
 	}
 	if s[1] == 0 {
 		return
 	}
-	if x.varSize+len(name)+len(value) > maxVarBytes {
+	size := varOverhead + len(name) + len(value)
+	if x.varSize+size > maxVarBytes {
 		panic(faultf(errs.Exhausted, causeMemory, "var_set: its variables need more than %d bytes", maxVarBytes))
 	}
-	x.varSize += len(name) + len(value)
+	x.varSize += size
 	x.vars[name] = bytes.Clone(value)
 }
 

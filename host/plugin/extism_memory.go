@@ -14,9 +14,14 @@ type extismMemory struct {
 }
 
 const (
-	extismFirst = 16      // the first block's offset
-	extismKept  = 1 << 20 // bytes kept from call to call
+	extismFirst  = 16      // the first block's offset
+	extismKept   = 1 << 20 // bytes kept from call to call
+	extismLeast  = 64      // bytes that a block takes at least: what the host notes of each must not outgrow the limit
+	extismBlocks = 1 << 12 // blocks whose notes are kept from call to call
 )
+
+// extismRoom is what a block of n bytes takes.
+func extismRoom(n int) int { return max((n+7)&^7, extismLeast) }
 
 func newExtismMemory(limit int64) *extismMemory {
 	return &extismMemory{limit: int(limit), buf: make([]byte, extismFirst, 4096), blocks: map[uint64]int{}, spare: map[int][]uint64{}}
@@ -30,6 +35,10 @@ func (m *extismMemory) reset() {
 		clear(m.buf)
 		m.buf = m.buf[:extismFirst]
 	}
+	if len(m.blocks) > extismBlocks || len(m.spare) > extismBlocks {
+		m.blocks, m.spare = map[uint64]int{}, map[int][]uint64{}
+		return
+	}
 	clear(m.blocks)
 	clear(m.spare)
 }
@@ -42,7 +51,7 @@ func (m *extismMemory) alloc(n uint64) uint64 {
 	if n > uint64(m.limit) {
 		panic(m.full())
 	}
-	room := (int(n) + 7) &^ 7
+	room := extismRoom(int(n))
 	if free := m.spare[room]; len(free) > 0 {
 		at := free[len(free)-1]
 		m.spare[room] = free[:len(free)-1]
@@ -82,7 +91,7 @@ func (m *extismMemory) free(at uint64) {
 		return
 	}
 	delete(m.blocks, at)
-	room := (n + 7) &^ 7
+	room := extismRoom(n)
 	if at+uint64(room) == uint64(len(m.buf)) { // the last one: as if it had never been
 		clear(m.buf[at:])
 		m.buf = m.buf[:at]
