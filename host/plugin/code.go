@@ -138,8 +138,8 @@ func (c *code) compile() (wazero.CompiledModule, error) {
 }
 
 // compileTime bounds one compilation. The largest guests at hand take seconds; single functions that take too long have been
-// refused (host/plugin/fuel), so this ends modules of very many that nearly do.
-const compileTime = time.Minute
+// refused (host/plugin/fuel), so this ends modules of very many that nearly do. Tests, which run under the race detector and beside each other, raise it.
+var compileTime = time.Minute
 
 // compileModule compiles within about limit: the compiler looks at the clock between functions, which it does when it has
 // several workers.

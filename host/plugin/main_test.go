@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -18,6 +19,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	codeDir = dir
+	compileTime = 10 * time.Minute
 	code := m.Run()
 	os.RemoveAll(dir)
 	if code == 0 {
