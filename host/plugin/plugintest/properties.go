@@ -218,8 +218,11 @@ func (t *trial) rows() (string, error) {
 	}
 	defer p.Close()
 	in := t.c.Input
-	if in.Rows > manyCalls {
+	switch {
+	case in.Rows > manyCalls:
 		in = in.Slice(0, manyCalls)
+	case in.Rows == 1:
+		in = Repeat(in, 2) // a batch of one row might be answered by weir_row, too
 	}
 	want, err := p.Transform(t.ctx, in)
 	if err != nil {
