@@ -132,13 +132,17 @@ static void weir_addu(weir_text *t, uint32_t v) {
 WEIR_INLINE void weir_addq(weir_text *t, const char *s, uint32_t n) {
 	static const char hex[] = "0123456789abcdef";
 	weir_add(t, "\"", 1);
+	uint32_t from = 0; /* of what needs no escape */
 	for (uint32_t i = 0; i < n; i++) {
 		unsigned char c = s[i];
+		if (c >= 0x20 && c != '"' && c != '\\') continue;
 		char e[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-		if (c == '"' || c == '\\') { e[1] = c; weir_add(t, e, 2); }
-		else if (c < 0x20) weir_add(t, e, 6);
-		else weir_add(t, s + i, 1);
+		weir_add(t, s + from, i - from);
+		from = i + 1;
+		if (c < 0x20) weir_add(t, e, 6);
+		else { e[1] = c; weir_add(t, e, 2); }
 	}
+	weir_add(t, s + from, n - from);
 	weir_add(t, "\"", 1);
 }
 

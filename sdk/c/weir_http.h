@@ -28,27 +28,39 @@ static weir_bytes weir_request_text(weir_json *r) {
 	return b;
 }
 
-static int weir_base64_digit(char c) {
-	return c >= 'A' && c <= 'Z' ? c - 'A' : c >= 'a' && c <= 'z' ? c - 'a' + 26 : c >= '0' && c <= '9' ? c - '0' + 52 : c == '+' ? 62 : c == '/' ? 63 : -1;
-}
+/* The value of a base64 digit, 64 for every other byte. */
+static const uint8_t weir_base64_digits[256] = {
+#define X8 64, 64, 64, 64, 64, 64, 64, 64
+	X8, X8, X8, X8, X8, 64, 64, 64, 62, 64, 64, 64, 63, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 64, 64, 64, 64, 64, 64,
+	64, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 64, 64, 64, 64, 64,
+	64, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 64, 64, 64, 64, 64,
+	X8, X8, X8, X8, X8, X8, X8, X8, X8, X8, X8, X8, X8, X8, X8, X8
+#undef X8
+};
 
 /* weir_base64_decode decodes in place; 0 when the text is not base64 with its padding. */
 static int weir_base64_decode(weir_bytes *b) {
-	char *out = (char *)b->p;
-	uint32_t n = 0, pad = 0;
+	const uint8_t *p = (const uint8_t *)b->p;
+	uint8_t *out = (uint8_t *)b->p;
 	if (b->len % 4) return 0;
-	for (uint32_t i = 0; i < b->len; i += 4) {
-		uint32_t v = 0;
-		for (int j = 0; j < 4; j++) {
-			char c = b->p[i + j];
-			int d = weir_base64_digit(c);
-			if (c == '=' && i + 4 == b->len && j > 1) pad++, d = 0;
-			else if (d < 0 || pad) return 0;
-			v = v << 6 | (uint32_t)d;
-		}
-		for (uint32_t j = 0; j < 3 - pad; j++) out[n++] = (char)(v >> (16 - 8 * j));
+	uint32_t pad = b->len && p[b->len - 1] == '=' ? 1 + (p[b->len - 2] == '=') : 0, whole = b->len - (pad ? 4 : 0), bad = 0;
+	for (uint32_t i = 0; i < whole; i += 4) {
+		uint32_t a = weir_base64_digits[p[i]], c = weir_base64_digits[p[i + 1]], d = weir_base64_digits[p[i + 2]], e = weir_base64_digits[p[i + 3]];
+		uint32_t v = a << 18 | c << 12 | d << 6 | e;
+		bad |= a | c | d | e;
+		out[0] = (uint8_t)(v >> 16);
+		out[1] = (uint8_t)(v >> 8);
+		out[2] = (uint8_t)v;
+		out += 3;
 	}
-	b->len = n;
+	if (pad) {
+		uint32_t a = weir_base64_digits[p[whole]], c = weir_base64_digits[p[whole + 1]], d = pad == 1 ? weir_base64_digits[p[whole + 2]] : 0;
+		bad |= a | c | d;
+		*out++ = (uint8_t)(a << 2 | c >> 4);
+		if (pad == 1) *out++ = (uint8_t)(c << 4 | d >> 2);
+	}
+	if (bad >> 6) return 0;
+	b->len = (uint32_t)(out - (uint8_t *)b->p);
 	return 1;
 }
 
@@ -67,7 +79,6 @@ WEIR_INLINE int weir_request_of(weir_request *q, const char *document, uint32_t 
 	while (weir_json_key(&r, &key, &n)) {
 		uint32_t i = 0;
 		while (i < 7 && !weir_same(key, n, members[i].name, weir_strlen(members[i].name))) i++;
-		weir_free((void *)key, n + 1);
 		if (i < 7) *(weir_bytes *)((char *)q + members[i].at) = weir_request_text(&r);
 		else weir_json_skip(&r);
 	}
@@ -77,13 +88,24 @@ WEIR_INLINE int weir_request_of(weir_request *q, const char *document, uint32_t 
 
 static weir_text weir_response;
 
-WEIR_INLINE void weir_add_base64(weir_text *t, const char *p, uint32_t len) {
+WEIR_INLINE void weir_add_base64(weir_text *t, const char *text, uint32_t len) {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	for (uint32_t i = 0; i < len; i += 3) {
-		uint32_t left = len - i, v = (uint32_t)(unsigned char)p[i] << 16;
-		if (left > 1) v |= (uint32_t)(unsigned char)p[i + 1] << 8;
-		if (left > 2) v |= (unsigned char)p[i + 2];
-		char four[4] = {digits[v >> 18], digits[v >> 12 & 63], left > 1 ? digits[v >> 6 & 63] : '=', left > 2 ? digits[v & 63] : '='};
+	const uint8_t *p = (const uint8_t *)text;
+	char part[256];
+	while (len >= 3) {
+		uint32_t n = 0;
+		for (; len >= 3 && n < sizeof part; len -= 3, p += 3, n += 4) {
+			uint32_t v = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+			part[n] = digits[v >> 18];
+			part[n + 1] = digits[v >> 12 & 63];
+			part[n + 2] = digits[v >> 6 & 63];
+			part[n + 3] = digits[v & 63];
+		}
+		weir_add(t, part, n);
+	}
+	if (len) {
+		uint32_t v = (uint32_t)p[0] << 16 | (len > 1 ? (uint32_t)p[1] << 8 : 0);
+		char four[4] = {digits[v >> 18], digits[v >> 12 & 63], len > 1 ? digits[v >> 6 & 63] : '=', '='};
 		weir_add(t, four, 4);
 	}
 }

@@ -118,10 +118,22 @@ static const char *weir_json_string(weir_json *r, uint32_t *len) {
 	return out;
 }
 
-/* weir_json_key moves to the next member of the object just opened and reads its key; 0 at the object's end, which it leaves. */
+/* weir_json_plain reads a string that has no escapes where it lies; 0, and nothing read, for any other. */
+static const char *weir_json_plain(weir_json *r, uint32_t *len) {
+	if (weir_json_peek(r) != '"') return 0;
+	const char *from = r->at + 1, *p = from;
+	while (p < r->end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20) p++;
+	if (p == r->end || *p != '"') return 0;
+	*len = (uint32_t)(p - from);
+	r->at = p + 1;
+	return from;
+}
+
+/* weir_json_key moves to the next member of the object just opened and reads its key; 0 at the object's end, which it leaves. The key
+ * lies in the document unless it has escapes: compare it, do not keep it. */
 static int weir_json_key(weir_json *r, const char **key, uint32_t *len) {
 	if (!weir_json_item(r, '}')) return 0;
-	*key = weir_json_string(r, len);
+	if (!(*key = weir_json_plain(r, len))) *key = weir_json_string(r, len);
 	if (weir_json_peek(r) != ':') return weir_json_wrong(r, "a colon is expected"), 0;
 	r->at++;
 	return 1;
@@ -130,6 +142,32 @@ static int weir_json_key(weir_json *r, const char **key, uint32_t *len) {
 static const char *weir_json_digits(const char *p, const char *end) {
 	while (p < end && *p >= '0' && *p <= '9') p++;
 	return p;
+}
+
+static const double weir_powers_of_ten[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+/* weir_json_short reads a number of few digits: at most 2^53 times or over a power of ten that is a double. One multiplication or division
+ * then rounds as strtod does (Clinger 1990). 0 for all other numbers; from to end has the form of a number. */
+static int weir_json_short(const char *from, const char *end, double *v) {
+	int negative = *from == '-', exponent = 0, digits = 0, point = 0;
+	uint64_t m = 0;
+	for (from += negative; from < end && *from != 'e' && *from != 'E'; from++) {
+		if (*from == '.') { point = 1; continue; }
+		if ((m || *from != '0') && ++digits > 18) return 0;
+		m = m * 10 + (uint64_t)(*from - '0');
+		exponent -= point;
+	}
+	if (from < end) {
+		int e = 0, minus = *++from == '-';
+		if (*from == '-' || *from == '+') from++;
+		for (; from < end; from++)
+			if ((e = e * 10 + (*from - '0')) > 999) return 0;
+		exponent += minus ? -e : e;
+	}
+	if (m >> 53 || exponent < -22 || exponent > 22) return 0;
+	double d = exponent < 0 ? (double)m / weir_powers_of_ten[-exponent] : (double)m * weir_powers_of_ten[exponent];
+	*v = negative ? -d : d;
+	return 1;
 }
 
 /* weir_json_number reads a finite number. */
@@ -146,12 +184,14 @@ static double weir_json_number(weir_json *r) {
 		if (e < r->end && (*e == '+' || *e == '-')) e++;
 		if ((q = weir_json_digits(e, r->end)) == e) return weir_json_wrong(r, "digits are expected in the exponent"), 0;
 	}
+	double v;
+	if (weir_json_short(r->at, q, &v)) return r->at = q, v;
 	uint32_t n = q - r->at;
 	char *copy = weir_alloc(n + 1); /* strtod wants a NUL */
 	if (!copy) return r->problem = "out of memory", weir_out_of_memory(), 0;
 	__builtin_memcpy(copy, r->at, n);
 	copy[n] = 0;
-	double v = strtod(copy, 0);
+	v = strtod(copy, 0);
 	weir_free(copy, n + 1);
 	if (__builtin_isinf(v)) return weir_json_wrong(r, "the number is too large for a double"), 0;
 	r->at = q;
@@ -172,7 +212,7 @@ WEIR_INLINE void weir_json_skip(weir_json *r) {
 		int c = weir_json_peek(r);
 		if (c == '{') { if (weir_json_open(r, '{')) r->first[r->depth - 1] |= 2; }
 		else if (c == '[') weir_json_open(r, '[');
-		else if (c == '"') weir_json_string(r, &n);
+		else if (c == '"') { if (!weir_json_plain(r, &n)) weir_json_string(r, &n); }
 		else if (c == 't' && r->end - r->at >= 4 && !__builtin_memcmp(r->at, "true", 4)) r->at += 4;
 		else if (c == 'f' && r->end - r->at >= 5 && !__builtin_memcmp(r->at, "false", 5)) r->at += 5;
 		else if (c == 'n' && r->end - r->at >= 4 && !__builtin_memcmp(r->at, "null", 4)) r->at += 4;
@@ -199,11 +239,37 @@ WEIR_INLINE void weir_json_unknown(weir_json *r, const char *key, uint32_t len) 
 	weir_fail("parameters: unknown key %S", key, len);
 }
 
-/* weir_add_number appends a finite number so that it reads back as the same double; anything else as null, which JSON has instead. */
+/* weir_add_digits appends a whole number. */
+static void weir_add_digits(weir_text *t, uint64_t v) {
+	char d[20];
+	int i = 20;
+	do { d[--i] = (char)('0' + v % 10); v /= 10; } while (v);
+	weir_add(t, d + i, (uint32_t)(20 - i));
+}
+
+/* weir_add_number appends a finite number so that it reads back as the same double; anything else as null, which JSON has instead. Numbers
+ * of up to nine decimals get no more digits than they need: v·10^k is whole, and that over 10^k rounds to v again. */
 WEIR_INLINE void weir_add_number(weir_text *t, double v) {
 	char text[32];
-	if (v - v == 0) weir_add(t, text, (uint32_t)snprintf(text, sizeof text, "%.17g", v));
-	else weir_add(t, "null", 4);
+	if (v - v != 0) { weir_add(t, "null", 4); return; }
+	double a = v < 0 ? -v : v;
+	if (a < 1e15 && (v != 0 || 1 / v > 0)) {
+		for (int k = 0; k <= 9; k++) {
+			double scaled = a * weir_powers_of_ten[k];
+			if (scaled >= 9007199254740992.0) break;
+			uint64_t whole = (uint64_t)(scaled + 0.5), unit = (uint64_t)weir_powers_of_ten[k];
+			if ((double)whole / weir_powers_of_ten[k] != a) continue;
+			if (v < 0) weir_add(t, "-", 1);
+			weir_add_digits(t, whole / unit);
+			if (!k) return;
+			text[0] = '.';
+			uint64_t rest = whole % unit;
+			for (int i = k; i; i--, rest /= 10) text[i] = (char)('0' + rest % 10);
+			weir_add(t, text, (uint32_t)k + 1);
+			return;
+		}
+	}
+	weir_add(t, text, (uint32_t)snprintf(text, sizeof text, "%.17g", v));
 }
 
 #endif
