@@ -159,7 +159,7 @@ func (p *Plugin) TransformChunk(ctx context.Context, in *abi.Batch, use func(out
 // Gate asks for a verdict about a JSON context.
 func (p *Plugin) Gate(ctx context.Context, context []byte) (abi.Verdict, error) {
 	var v abi.Verdict
-	err := p.ask(ctx, abi.WorldGate, context, &v)
+	err := p.ask(ctx, abi.WorldGate, context, func(raw []byte) error { return json.Unmarshal(raw, &v) })
 	if err == nil && (v.Outcome != abi.Pass && v.Outcome != abi.Fail && v.Outcome != abi.Review || len(v.Reasons) == 0) {
 		return abi.Verdict{}, errs.New(errs.Invalid, "plugin %s: a verdict needs an outcome (pass, fail or review) and a reason, not %q with %d reasons", p.pool.code, v.Outcome, len(v.Reasons))
 	}
@@ -172,34 +172,38 @@ func (p *Plugin) Handle(ctx context.Context, r abi.Request) (abi.Response, error
 	if p.foreign {
 		return p.handleExtism(ctx, r)
 	}
-	raw, err := json.Marshal(r)
-	if err != nil {
-		return out, errs.New(errs.Invalid, "the request cannot be written as JSON: %w", err)
+	doc := requests.Get().(*[]byte)
+	*doc = appendRequest((*doc)[:0], &r)
+	err := p.ask(ctx, abi.WorldHandler, *doc, func(raw []byte) error { return parseResponse(raw, &out) })
+	if cap(*doc) <= 64<<10 { // a large one would stay for small ones
+		requests.Put(doc)
 	}
-	err = p.ask(ctx, abi.WorldHandler, raw, &out)
 	if err == nil && out.Status != 0 && (out.Status < 200 || out.Status > 599) {
 		return abi.Response{}, errs.New(errs.Invalid, "plugin %s answered the HTTP status %d, not one of 200..599", p.pool.code, out.Status)
 	}
 	return out, err
 }
 
-// ask gives a document and reads the answering document.
-func (p *Plugin) ask(ctx context.Context, w abi.World, doc []byte, answer any) error {
+// requests are buffers of request documents: the guest has its own copy when Handle returns.
+var requests = sync.Pool{New: func() any { return new([]byte) }}
+
+// ask gives a document and reads the answering document, which lies in the guest's memory.
+func (p *Plugin) ask(ctx context.Context, w abi.World, doc []byte, read func([]byte) error) error {
 	if err := p.speaks(w); err != nil {
 		return err
 	}
 	return p.lend(ctx, func(in *instance) error {
-		return p.run(w, in, func(in *instance) error { return p.exchange(ctx, in, w, doc, answer) })
+		return p.run(w, in, func(in *instance) error { return p.exchange(ctx, in, w, doc, read) })
 	})
 }
 
-func (p *Plugin) exchange(ctx context.Context, in *instance, w abi.World, doc []byte, answer any) error {
+func (p *Plugin) exchange(ctx context.Context, in *instance, w abi.World, doc []byte, read func([]byte) error) error {
 	if in.ext != nil {
 		raw, err := in.callExtism(ctx, in.ext.exports.Gate, doc)
 		if err != nil {
 			return err
 		}
-		if err := json.Unmarshal(raw, answer); err != nil {
+		if err := read(raw); err != nil {
 			return faultf(errs.Invalid, causeOutput, "%s answered no verdict: %v", in.ext.exports.Gate, err)
 		}
 		return nil
@@ -219,7 +223,7 @@ func (p *Plugin) exchange(ctx context.Context, in *instance, w abi.World, doc []
 		if err != nil {
 			return err
 		}
-		if err := json.Unmarshal(raw, answer); err != nil {
+		if err := read(raw); err != nil {
 			return faultf(errs.Invalid, causeOutput, "%s answered no such document: %v", e, err)
 		}
 		return nil
