@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -96,6 +97,59 @@ func TestLog1p(t *testing.T) {
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestNumbers sends doubles as JSON through weir_json.h and back, within a body in base64: the same bits, and no more digits than
+// 17 nor, for decimals of a few digits, than they need.
+func TestNumbers(t *testing.T) {
+	h, err := plugin.New(plugin.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	ctx := context.Background()
+	p, err := h.Open(ctx, compile(t, "testdata/numbers.c"), nil, plugin.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	rng := rand.New(rand.NewPCG(8, 9))
+	values := []float64{0, math.Copysign(0, -1), 1, -1, 0.1, 36.75, 1e15, 1e15 - 1, 1e22, 1e23, 9007199254740991, 9007199254740992, 9007199254740993, 5e-324, math.MaxFloat64, 0.3, 1.0 / 3, 2.5e-9, 123456.789, 1e-9, 1e-10}
+	for range 3000 {
+		if v := math.Float64frombits(rng.Uint64()); v-v == 0 {
+			values = append(values, v)
+		}
+		values = append(values, float64(rng.IntN(2_000_000)-1_000_000)/math.Pow10(rng.IntN(8)), rng.NormFloat64(), float64(rng.Int64()>>rng.IntN(63)))
+	}
+	for n, format := range []byte{'g', 'f', 'e'} {
+		for from := 0; from < len(values); from += 1000 + n { // bodies of all lengths modulo 3
+			part := values[from:min(from+1000+n, len(values))]
+			var b strings.Builder
+			for i, v := range part {
+				b.WriteByte("[,"[min(i, 1)])
+				b.WriteString(strconv.FormatFloat(v, format, -1, 64))
+			}
+			b.WriteByte(']')
+			r, err := p.Handle(ctx, abi.Request{Kind: "http", Method: "POST", Body: []byte(b.String())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Split(strings.Trim(string(r.Body), "[]"), ",")
+			if len(got) != len(part) {
+				t.Fatalf("%d numbers for %d", len(got), len(part))
+			}
+			for i, v := range part {
+				back, err := strconv.ParseFloat(got[i], 64)
+				if err != nil || math.Float64bits(back) != math.Float64bits(v) {
+					t.Fatalf("%s came back as %s", strconv.FormatFloat(v, format, -1, 64), got[i])
+				}
+				short := strconv.FormatFloat(v, 'f', -1, 64)
+				if _, decimals, _ := strings.Cut(short, "."); math.Abs(v) < 1e6 && len(decimals) <= 6 && got[i] != short && v != 0 {
+					t.Fatalf("%s was written as %s", short, got[i])
+				}
+			}
 		}
 	}
 }
