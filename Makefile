@@ -65,6 +65,12 @@ fuzz: setup ## every fuzz target for FUZZTIME (10s)
 bench: setup ## the Go benchmarks of every hot path
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
 
+.PHONY: bench-plugins
+bench-plugins: ## plugins beside their peers, in one run (numpy, wasmtime, Extism, Redpanda Connect)
+	bench/plugins/build.sh
+	$(GO) build -C bench/plugins -o ../../.cache/bench-plugins-bin .
+	.cache/bench-plugins-bin -root .
+
 .PHONY: soak
 soak: setup build ## kill loops, fuzzing and the demo at full counts (about an hour)
 	WEIR_KILL_ROUNDS=200 $(GO) test -count=1 -timeout 60m -run 'Kill|Crash' ./kv/... ./functions/... ./cmd/weir/...
