@@ -112,6 +112,11 @@ func packed(address, length uint32) string {
 
 // text puts bytes into memory and answers where, packed.
 func (g *hostileGuest) text(s string) int64 {
+	if len(s) > 16<<10 { // out of the arena's way
+		g.data = append(g.data, hostileData{1 << 20, []byte(s)})
+		g.pages = uint32(17 + len(s)>>16)
+		return int64(uint64(1<<20)<<32 | uint64(len(s)))
+	}
 	at := g.place
 	g.data = append(g.data, hostileData{at, []byte(s)})
 	g.place = (at + uint32(len(s)) + 15) &^ 7

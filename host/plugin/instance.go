@@ -228,8 +228,19 @@ func (in *instance) document(ctx context.Context, e export, args ...uint64) ([]b
 	if v == 0 {
 		return nil, in.guestError(ctx, e)
 	}
-	return in.bytes(uint32(v>>32), uint32(v), e)
+	doc, err := in.bytes(uint32(v>>32), uint32(v), e)
+	if limit := maxDocument[e]; err == nil && limit > 0 && len(doc) > limit {
+		return nil, faultf(errs.Exhausted, causeOutput, "%s answered %d bytes, such a document has at most %d", e, len(doc), limit)
+	}
+	return doc, err
 }
+
+// maxDocument bounds, in bytes, documents that the host takes apart: as values in Go they are 20 to 40 times as large, outside the guest's
+// memory limit. 0: no bound but MaxOutputBytes.
+var maxDocument = [exports]int{fnSchema: maxDescriptionBytes, fnGate: maxVerdictBytes, fnFinish: maxDocumentBytes}
+
+// maxVerdictBytes bounds a verdict.
+const maxVerdictBytes = 1 << 20
 
 // maxErrorBytes cuts the guest's error texts.
 const maxErrorBytes = 1024

@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"sync"
 	"time"
 
@@ -159,11 +160,21 @@ func (p *Plugin) TransformChunk(ctx context.Context, in *abi.Batch, use func(out
 // Gate asks for a verdict about a JSON context.
 func (p *Plugin) Gate(ctx context.Context, context []byte) (abi.Verdict, error) {
 	var v abi.Verdict
-	err := p.ask(ctx, abi.WorldGate, context, func(raw []byte) error { return json.Unmarshal(raw, &v) })
-	if err == nil && (v.Outcome != abi.Pass && v.Outcome != abi.Fail && v.Outcome != abi.Review || len(v.Reasons) == 0) {
-		return abi.Verdict{}, errs.New(errs.Invalid, "plugin %s: a verdict needs an outcome (pass, fail or review) and a reason, not %q with %d reasons", p.pool.code, v.Outcome, len(v.Reasons))
+	if err := p.ask(ctx, abi.WorldGate, context, func(raw []byte) error { return readVerdict(raw, &v) }); err != nil {
+		return abi.Verdict{}, err
 	}
-	return v, err
+	return v, nil
+}
+
+// readVerdict reads a verdict and checks what its shape does not say.
+func readVerdict(raw []byte, v *abi.Verdict) error {
+	if err := json.Unmarshal(raw, v); err != nil {
+		return err
+	}
+	if v.Outcome != abi.Pass && v.Outcome != abi.Fail && v.Outcome != abi.Review || len(v.Reasons) == 0 {
+		return fmt.Errorf("a verdict needs an outcome (pass, fail or review) and a reason, not %q with %d reasons", clipText(string(v.Outcome)), len(v.Reasons))
+	}
+	return nil
 }
 
 // Handle answers a request or an event. A guest-reported failure is an error; an HTTP status of failure is not.
@@ -174,14 +185,25 @@ func (p *Plugin) Handle(ctx context.Context, r abi.Request) (abi.Response, error
 	}
 	doc := requests.Get().(*[]byte)
 	*doc = appendRequest((*doc)[:0], &r)
-	err := p.ask(ctx, abi.WorldHandler, *doc, func(raw []byte) error { return parseResponse(raw, &out) })
+	err := p.ask(ctx, abi.WorldHandler, *doc, func(raw []byte) error { return readResponse(raw, &out) })
 	if cap(*doc) <= 64<<10 { // a large one would stay for small ones
 		requests.Put(doc)
 	}
-	if err == nil && out.Status != 0 && (out.Status < 200 || out.Status > 599) {
-		return abi.Response{}, errs.New(errs.Invalid, "plugin %s answered the HTTP status %d, not one of 200..599", p.pool.code, out.Status)
+	if err != nil {
+		return abi.Response{}, err
 	}
-	return out, err
+	return out, nil
+}
+
+// readResponse reads a response and checks its status.
+func readResponse(raw []byte, r *abi.Response) error {
+	if err := parseResponse(raw, r); err != nil {
+		return err
+	}
+	if r.Status != 0 && (r.Status < 200 || r.Status > 599) {
+		return fmt.Errorf("it has the HTTP status %d, not one of 200..599", r.Status)
+	}
+	return nil
 }
 
 // requests are buffers of request documents: the guest has its own copy when Handle returns.
@@ -202,6 +224,9 @@ func (p *Plugin) exchange(ctx context.Context, in *instance, w abi.World, doc []
 		raw, err := in.callExtism(ctx, in.ext.exports.Gate, doc)
 		if err != nil {
 			return err
+		}
+		if len(raw) > maxDocumentBytes {
+			return faultf(errs.Exhausted, causeOutput, "%s answered %d bytes, a verdict has at most %d", in.ext.exports.Gate, len(raw), maxDocumentBytes)
 		}
 		if err := read(raw); err != nil {
 			return faultf(errs.Invalid, causeOutput, "%s answered no verdict: %v", in.ext.exports.Gate, err)
