@@ -98,12 +98,15 @@ var extismEnv = map[string]extismFunction{
 	"var_set":          {extismSig(no64, i64, i64), (*hostCalls).extismVarSet},
 	"http_request":     {extismSig(an64, i64, i64), (*hostCalls).extismHTTP},
 	"http_status_code": {extismSig(an32), func(_ *hostCalls, x *extism, s []uint64) { s[0] = uint64(x.status) }},
-	"http_headers":     {extismSig(an64), func(_ *hostCalls, x *extism, s []uint64) { s[0] = x.memory.put(x.headers) }},
-	"log_trace":        extismLog("log_trace", slog.LevelDebug),
-	"log_debug":        extismLog("log_debug", slog.LevelDebug),
-	"log_info":         extismLog("log_info", slog.LevelInfo),
-	"log_warn":         extismLog("log_warn", slog.LevelWarn),
-	"log_error":        extismLog("log_error", slog.LevelError),
+	"http_headers": {extismSig(an64), func(c *hostCalls, x *extism, s []uint64) {
+		c.burn(len(x.headers))
+		s[0] = x.memory.put(x.headers)
+	}},
+	"log_trace": extismLog("log_trace", slog.LevelDebug),
+	"log_debug": extismLog("log_debug", slog.LevelDebug),
+	"log_info":  extismLog("log_info", slog.LevelInfo),
+	"log_warn":  extismLog("log_warn", slog.LevelWarn),
+	"log_error": extismLog("log_error", slog.LevelError),
 	// 1 is debug; without the grant nothing is worth writing.
 	"get_log_level": {extismSig(an32), func(c *hostCalls, _ *extism, s []uint64) {
 		if s[0] = 1; !c.grants.has("log") {

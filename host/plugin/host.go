@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/weir-ml/weir/host/errs"
 	"github.com/weir-ml/weir/sdk/abi"
@@ -102,8 +101,8 @@ func runtimeConfig() wazero.RuntimeConfig {
 }
 
 func prepareRuntime(ctx context.Context, rt wazero.Runtime) error {
-	if _, err := wasi_snapshot_preview1.Instantiate(ctx, rt); err != nil {
-		return fmt.Errorf("prepare WASI: %w", err)
+	if err := instantiateWASI(ctx, rt); err != nil {
+		return err
 	}
 	return instantiateHostModules(ctx, rt)
 }

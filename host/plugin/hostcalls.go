@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"time"
@@ -99,6 +100,8 @@ type hostCalls struct {
 	deadline time.Time       // of the whole call
 	journal  *Journal        // or nil
 	reply    []byte
+
+	random io.Reader // of WASI; nil: not asked for yet
 
 	fakeWall, fakeMono int64 // the clocks as they are without the grant, in nanoseconds
 }
@@ -394,11 +397,13 @@ func (c *hostCalls) doKVGet(a []uint64) uint32 {
 }
 
 func (c *hostCalls) doKVPut(a []uint64) uint32 {
-	value := bytes.Clone(c.view("kv_put", "the value", a[2], a[3]))
+	value := c.view("kv_put", "the value", a[2], a[3])
+	if len(value) > MaxValueBytes {
+		return c.reject(hostKVPut, fail(statusLimit, "kv_put: the value has %d bytes, the limit is %d", len(value), MaxValueBytes))
+	}
+	value = bytes.Clone(value)
+	c.in.meter.Burn(int64(len(value)) / 4) // also when the key is wrong
 	return c.store(hostKVPut, "kv.write", a, func(ctx context.Context, kv KV, key string) ([]byte, error) {
-		if len(value) > MaxValueBytes {
-			return nil, errs.New(errs.Exhausted, "kv_put: the value has %d bytes, the limit is %d", len(value), MaxValueBytes)
-		}
 		return nil, kv.Put(ctx, key, value)
 	}, value)
 }
@@ -414,6 +419,7 @@ func (c *hostCalls) document(f hostFunction, a []uint64, into any) ([]byte, answ
 		return nil, fail(statusLimit, "%s: the request has %d bytes, the limit is %d", f, len(doc), maxDocumentBytes)
 	}
 	if err := json.Unmarshal(doc, into); err != nil {
+		c.in.meter.Burn(int64(len(doc)) / 4) // it was read for nothing
 		return nil, fail(statusFailed, "%s: the request is not such a document: %v", f, err)
 	}
 	return bytes.Clone(doc), answer{}

@@ -237,10 +237,7 @@ func (in *instance) document(ctx context.Context, e export, args ...uint64) ([]b
 
 // maxDocument bounds, in bytes, documents that the host takes apart: as values in Go they are 20 to 40 times as large, outside the guest's
 // memory limit. 0: no bound but MaxOutputBytes.
-var maxDocument = [exports]int{fnSchema: maxDescriptionBytes, fnGate: maxVerdictBytes, fnFinish: maxDocumentBytes}
-
-// maxVerdictBytes bounds a verdict.
-const maxVerdictBytes = 1 << 20
+var maxDocument = [exports]int{fnSchema: maxDescriptionBytes, fnGate: maxDocumentBytes, fnFinish: maxDocumentBytes}
 
 // maxErrorBytes cuts the guest's error texts.
 const maxErrorBytes = 1024

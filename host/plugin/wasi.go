@@ -31,7 +31,7 @@ func (c *hostCalls) configure(cfg wazero.ModuleConfig) wazero.ModuleConfig {
 		cfg = cfg.WithWalltime(c.wallTime, sys.ClockResolution(1000)).WithNanotime(c.nanoTime, sys.ClockResolution(1))
 	}
 	if c.grants.has("random") {
-		cfg = cfg.WithRandSource(&wasiRandom{c, mathrand.NewChaCha8([32]byte{})})
+		c.random = &wasiRandom{c, mathrand.NewChaCha8([32]byte{})}
 	}
 	return cfg
 }
