@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -166,8 +167,7 @@ func measure(ctx context.Context, m module, d time.Duration) (out measured, err 
 		}
 		p, err := h.Open(ctx, m.wasm, m.work.params, plugin.Limits{MaxInstances: 1})
 		if err != nil {
-			h.Close()
-			return nil, nil, err
+			return nil, nil, errors.Join(err, h.Close())
 		}
 		return h, p, nil
 	}
@@ -177,7 +177,9 @@ func measure(ctx context.Context, m module, d time.Duration) (out measured, err 
 		return out, err
 	}
 	out.CompileMS = milliseconds(time.Since(began))
-	h.Close()
+	if err := h.Close(); err != nil {
+		return out, err
+	}
 
 	h, p, err := open()
 	if err != nil {

@@ -130,9 +130,9 @@ func transformed(v, lambda float64, box bool) float64 {
 // than the middle, then narrowed by Brent's method (Brent 1973, chapter 5), to 1e-9 relative.
 func minimise(a, b float64, f func(float64) float64) float64 {
 	const golden, ratio = 1.618033988749895, 0.3819660112501051
-	fa, fb := f(a), f(b)
-	if fb > fa {
-		a, b, fa, fb = b, a, fb, fa
+	fb := f(b)
+	if fa := f(a); fb > fa {
+		a, b, fb = b, a, fa
 	}
 	c := b + golden*(b-a)
 	fc := f(c)

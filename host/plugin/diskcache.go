@@ -209,7 +209,7 @@ func codeName(hollow []byte) (string, error) {
 		return "", err
 	}
 	ctx := context.Background()
-	defer cache.Close(ctx)
+	defer func() { _ = cache.Close(ctx) }() // its folder goes, too
 	rt := wazero.NewRuntimeWithConfig(ctx, runtimeConfig().WithCompilationCache(cache))
 	defer rt.Close(ctx)
 	if _, err := compileModule(compileTime, rt, hollow); err != nil {

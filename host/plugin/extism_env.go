@@ -154,7 +154,7 @@ func extismLog(function string, level slog.Level) extismFunction {
 		c.burn(min(len(text), logLineBytes))
 		outcome := statusRefused
 		if c.grants.use("log", "") {
-			c.log.record(level, "plugin says", text, "plugin", c.in.code.name())
+			c.log.record(level, text, "plugin", c.in.code.name())
 			outcome = statusDone
 		}
 		c.in.code.host.metrics.asked("log", outcomes[outcome])

@@ -228,16 +228,16 @@ func TestExtismLog(t *testing.T) {
 	for _, module := range []string{"go-web", "assemblyscript-tools"} {
 		var logged bytes.Buffer
 		c := extismCase{module: module, exports: ExtismExports{Handler: "speak"}, options: Options{Logger: slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))}}
-		if _, err := body(t, c.open(t), ""); err != nil || strings.Contains(logged.String(), "plugin says") {
+		if _, err := body(t, c.open(t), ""); err != nil || strings.Contains(logged.String(), "plugin output") {
 			t.Errorf("%s without the grant: %v, %s", module, err, logged.String())
 		}
 		c.grants = allGrants(t, []string{"log"}, everything)
 		if _, err := body(t, c.open(t), ""); err != nil {
 			t.Fatal(err)
 		}
-		want := []string{`level=DEBUG msg="plugin says"`, `level=INFO msg="plugin says"`, `level=WARN msg="plugin says"`, `level=ERROR msg="plugin says"`, `text="at error"`}
+		want := []string{`level=DEBUG msg="plugin output"`, `level=INFO msg="plugin output"`, `level=WARN msg="plugin output"`, `level=ERROR msg="plugin output"`, `text="at error"`}
 		if module != "go-web" {
-			want = []string{`level=WARN msg="plugin says"`, `text="spoken by AssemblyScript"`}
+			want = []string{`level=WARN msg="plugin output"`, `text="spoken by AssemblyScript"`}
 		}
 		for _, w := range want {
 			if !strings.Contains(logged.String(), w) {

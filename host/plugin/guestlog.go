@@ -24,12 +24,12 @@ type guestLog struct {
 
 // Write logs p as one record. It never fails: a guest must not learn what the host does with its words.
 func (g *guestLog) Write(p []byte) (int, error) {
-	g.record(slog.LevelDebug, "plugin output", p)
+	g.record(slog.LevelDebug, p)
 	return len(p), nil
 }
 
 // record logs a guest's text, or drops it. A nil log drops all.
-func (g *guestLog) record(level slog.Level, message string, text []byte, attrs ...any) {
+func (g *guestLog) record(level slog.Level, text []byte, attrs ...any) {
 	if g == nil {
 		return
 	}
@@ -47,5 +47,5 @@ func (g *guestLog) record(level slog.Level, message string, text []byte, attrs .
 		return
 	}
 	g.written++
-	g.log.Log(context.Background(), level, message, append(attrs, "text", printable(text[:min(len(text), logLineBytes)]))...)
+	g.log.Log(context.Background(), level, "plugin output", append(attrs, "text", printable(text[:min(len(text), logLineBytes)]))...)
 }

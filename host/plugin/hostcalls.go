@@ -307,7 +307,7 @@ func (c *hostCalls) doLog(a []uint64) uint32 {
 		r = fail(statusRefused, "log is refused: the plugin was not given the grant log")
 	default:
 		// What goes beyond the rate is dropped without a word: whether a line was written is no input of a guest.
-		c.log.record([]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}[level], "plugin says", text, "plugin", c.in.code.name())
+		c.log.record([]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}[level], text, "plugin", c.in.code.name())
 	}
 	old, replayed := c.replayed(hostLog, args)
 	if replayed {

@@ -25,8 +25,6 @@ type Build struct {
 	Functions []datasets.FunctionRef `json:"functions,omitempty"`
 }
 
-func bytesReader(b []byte) io.Reader { return bytes.NewReader(b) }
-
 func (a *api) listDatasets(c *httpd.Call) error {
 	v, err := list(a.d.Datasets.List(c.Context()))
 	return answer(c, 200, v, err)
