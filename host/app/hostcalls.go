@@ -193,7 +193,7 @@ func publicAddress(a netip.Addr) bool {
 // hostHeaders are for the host to set.
 var hostHeaders = []string{"Host", "Connection", "Content-Length", "Expect", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
-func (h pluginHTTP) Do(ctx context.Context, q plugin.HTTPRequest, maxBody int64, allowed func(*url.URL) bool) (abi.Response, error) {
+func (h pluginHTTP) Do(ctx context.Context, q abi.HTTPRequest, maxBody int64, allowed func(*url.URL) bool) (abi.Response, error) {
 	method := q.Method
 	switch method {
 	case "":

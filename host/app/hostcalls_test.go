@@ -249,36 +249,36 @@ func TestPluginHTTP(t *testing.T) {
 	here := func(u *url.URL) bool { return strings.HasPrefix(web.URL, "http://"+u.Host) }
 	open := newPluginHTTP(true)
 	defer open.client.CloseIdleConnections()
-	do := func(h pluginHTTP, q plugin.HTTPRequest) (int, string, error) {
+	do := func(h pluginHTTP, q abi.HTTPRequest) (int, string, error) {
 		q.URL = web.URL + q.URL
 		r, err := h.Do(t.Context(), q, 1000, here)
 		return r.Status, string(r.Body), err
 	}
 	target = "/end"
-	for _, q := range []plugin.HTTPRequest{{URL: "/"}, {URL: "/to", Method: "GET"}} {
+	for _, q := range []abi.HTTPRequest{{URL: "/"}, {URL: "/to", Method: "GET"}} {
 		if status, body, err := do(open, q); err != nil || status != http.StatusTeapot || body != "GET" {
 			t.Errorf("%+v: %d %q %v", q, status, body, err)
 		}
 	}
-	r, err := open.Do(t.Context(), plugin.HTTPRequest{Method: "POST", URL: web.URL, Headers: map[string][]string{"X-Asked": {"yes"}}, Body: []byte("x")}, 1000, here)
+	r, err := open.Do(t.Context(), abi.HTTPRequest{Method: "POST", URL: web.URL, Headers: map[string][]string{"X-Asked": {"yes"}}, Body: []byte("x")}, 1000, here)
 	if err != nil || string(r.Body) != "POST" || r.Headers["Seen"][0] != "yes weir-plugin" {
 		t.Errorf("%+v, %v", r, err)
 	}
 	target = "http://localhost:1/"
 	for _, tc := range []struct {
 		h    pluginHTTP
-		q    plugin.HTTPRequest
+		q    abi.HTTPRequest
 		kind errs.Kind
 		want string
 	}{
-		{open, plugin.HTTPRequest{URL: "/to"}, errs.Forbidden, "the redirect to http://localhost:1/ leaves what the plugin was granted"},
-		{open, plugin.HTTPRequest{URL: "/loop"}, errs.Exhausted, "more than 5 redirects"},
-		{open, plugin.HTTPRequest{URL: "/big"}, errs.Exhausted, "larger than 1000 bytes"},
-		{open, plugin.HTTPRequest{URL: "/", Method: "CONNECT"}, errs.Invalid, "not \"CONNECT\""},
-		{open, plugin.HTTPRequest{URL: "/", Headers: map[string][]string{"host": {"evil.net"}}}, errs.Invalid, `the header "host" is the host's to set`},
-		{open, plugin.HTTPRequest{URL: "/", Headers: map[string][]string{"X": {"a\r\nEvil: 1"}}}, errs.Unavailable, "invalid header"},
-		{open, plugin.HTTPRequest{URL: "/", Headers: map[string][]string{"X": {strings.Repeat("x", 70_000)}}}, errs.Exhausted, "the headers have"},
-		{newPluginHTTP(false), plugin.HTTPRequest{URL: "/"}, errs.Forbidden, "is not a public one: the operator may allow it (plugin_http_private)"},
+		{open, abi.HTTPRequest{URL: "/to"}, errs.Forbidden, "the redirect to http://localhost:1/ leaves what the plugin was granted"},
+		{open, abi.HTTPRequest{URL: "/loop"}, errs.Exhausted, "more than 5 redirects"},
+		{open, abi.HTTPRequest{URL: "/big"}, errs.Exhausted, "larger than 1000 bytes"},
+		{open, abi.HTTPRequest{URL: "/", Method: "CONNECT"}, errs.Invalid, "not \"CONNECT\""},
+		{open, abi.HTTPRequest{URL: "/", Headers: map[string][]string{"host": {"evil.net"}}}, errs.Invalid, `the header "host" is the host's to set`},
+		{open, abi.HTTPRequest{URL: "/", Headers: map[string][]string{"X": {"a\r\nEvil: 1"}}}, errs.Unavailable, "invalid header"},
+		{open, abi.HTTPRequest{URL: "/", Headers: map[string][]string{"X": {strings.Repeat("x", 70_000)}}}, errs.Exhausted, "the headers have"},
+		{newPluginHTTP(false), abi.HTTPRequest{URL: "/"}, errs.Forbidden, "is not a public one: the operator may allow it (plugin_http_private)"},
 	} {
 		if _, _, err := do(tc.h, tc.q); !errs.Is(err, tc.kind) || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s %s: %v %v, want %v %q", tc.q.Method, tc.q.URL, errs.KindOf(err), err, tc.kind, tc.want)
@@ -286,12 +286,12 @@ func TestPluginHTTP(t *testing.T) {
 	}
 	// A name that resolves to a private address is refused as the address is.
 	u := strings.Replace(web.URL, "127.0.0.1", "localhost", 1)
-	if _, err := newPluginHTTP(false).Do(t.Context(), plugin.HTTPRequest{URL: u}, 1000, here); !errs.Is(err, errs.Forbidden) {
+	if _, err := newPluginHTTP(false).Do(t.Context(), abi.HTTPRequest{URL: u}, 1000, here); !errs.Is(err, errs.Forbidden) {
 		t.Errorf("a private name: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := open.Do(ctx, plugin.HTTPRequest{URL: web.URL + "/slow"}, 1000, here); !errs.Is(err, errs.Unavailable) {
+	if _, err := open.Do(ctx, abi.HTTPRequest{URL: web.URL + "/slow"}, 1000, here); !errs.Is(err, errs.Unavailable) {
 		t.Errorf("a caller that gave up: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/weir-ml/weir/host/errs"
+	"github.com/weir-ml/weir/sdk/abi"
 )
 
 // extismFunction is one function of extism:host/env.
@@ -209,7 +210,7 @@ func (c *hostCalls) extismHTTP(x *extism, s []uint64) {
 	if err := json.Unmarshal(request, &q); err != nil {
 		panic(faultf(errs.Invalid, causeGuest, "http_request: the request is not such a document: %v", err))
 	}
-	full := HTTPRequest{Method: strings.ToUpper(q.Method), URL: q.URL, Body: body}
+	full := abi.HTTPRequest{Method: strings.ToUpper(q.Method), URL: q.URL, Body: body}
 	for name, value := range q.Headers {
 		if full.Headers == nil {
 			full.Headers = map[string][]string{}

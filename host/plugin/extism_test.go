@@ -146,7 +146,7 @@ func TestExtismGate(t *testing.T) {
 // webService is a web without rules, as host/app's is with its own.
 type webService struct{}
 
-func (webService) Do(ctx context.Context, q HTTPRequest, maxBody int64, _ func(*url.URL) bool) (abi.Response, error) {
+func (webService) Do(ctx context.Context, q abi.HTTPRequest, maxBody int64, _ func(*url.URL) bool) (abi.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(q.Body))
 	if err != nil {
 		return abi.Response{}, err

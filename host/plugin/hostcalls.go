@@ -23,16 +23,15 @@ import (
 
 // The import module weir:host: what a guest may ask of the host (sdk/abi/ABI.md, section 9).
 
-// hostModule is the import module's name.
-const hostModule = "weir:host"
+const hostModule = abi.HostModule
 
 // What a host function answers.
 const (
-	statusDone uint32 = iota
-	statusAbsent
-	statusRefused
-	statusLimit
-	statusFailed
+	statusDone    = uint32(abi.StatusDone)
+	statusAbsent  = uint32(abi.StatusAbsent)
+	statusRefused = uint32(abi.StatusRefused)
+	statusLimit   = uint32(abi.StatusLimit)
+	statusFailed  = uint32(abi.StatusFailed)
 )
 
 var outcomes = [...]string{"done", "absent", "refused", "limit", "failed"}
@@ -71,15 +70,7 @@ type Models interface {
 type HTTP interface {
 	// Do makes one request. It follows a redirect only when allowed says so of its address, and answers errs.Forbidden for
 	// what the host's own rules refuse and errs.Exhausted for a body beyond maxBody.
-	Do(ctx context.Context, r HTTPRequest, maxBody int64, allowed func(*url.URL) bool) (abi.Response, error)
-}
-
-// HTTPRequest is what a guest asks for, as JSON. Body is base64 in JSON.
-type HTTPRequest struct {
-	Method  string              `json:"method"`
-	URL     string              `json:"url"`
-	Headers map[string][]string `json:"headers,omitempty"`
-	Body    []byte              `json:"body,omitempty"`
+	Do(ctx context.Context, r abi.HTTPRequest, maxBody int64, allowed func(*url.URL) bool) (abi.Response, error)
 }
 
 // Services are what stands behind the host functions. A nil one is not there: its functions answer that they failed.
@@ -469,7 +460,7 @@ func (c *hostCalls) doModelInfer(a []uint64) uint32 {
 }
 
 func (c *hostCalls) doHTTPRequest(a []uint64) uint32 {
-	var q HTTPRequest
+	var q abi.HTTPRequest
 	doc, wrong := c.document(hostHTTPRequest, a, &q)
 	if wrong.status != statusDone {
 		return c.reject(hostHTTPRequest, wrong)
@@ -479,7 +470,7 @@ func (c *hostCalls) doHTTPRequest(a []uint64) uint32 {
 }
 
 // fetch makes an HTTP request under the grant http.out; resp is what the answer's data says.
-func (c *hostCalls) fetch(q HTTPRequest, args [][]byte) (a answer, resp abi.Response) {
+func (c *hostCalls) fetch(q abi.HTTPRequest, args [][]byte) (a answer, resp abi.Response) {
 	u, err := url.Parse(q.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 		a = fail(statusFailed, "http_request: %q is not an address like https://example.org/path", clipText(q.URL))
