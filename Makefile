@@ -1,5 +1,5 @@
 # weir: build, test and prove. Everything a target needs it installs itself, pinned and checked, below .cache/.
-# Only Go, a C compiler, Python 3, node 20 with npm, and make have to be there.
+# Only Go, a C compiler, Python 3 and make have to be there.
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help

@@ -6,5 +6,5 @@ import "embed"
 
 // Toolchain has toolchain.sh and the lists of pinned packages beside it.
 //
-//go:embed toolchain.sh rust.txt
+//go:embed toolchain.sh rust.txt node.txt
 var Toolchain embed.FS

