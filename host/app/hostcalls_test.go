@@ -20,6 +20,7 @@ import (
 	"github.com/weir-ml/weir/host/errs"
 	"github.com/weir-ml/weir/host/plugin"
 	"github.com/weir-ml/weir/host/resource"
+	"github.com/weir-ml/weir/sdk/abi"
 	"github.com/weir-ml/weir/sdk/client"
 )
 

@@ -82,7 +82,7 @@ func (s *services) Infer(_ context.Context, model string, rows json.RawMessage) 
 	return append([]byte("predictions of "), rows...), nil
 }
 
-func (s *services) Do(_ context.Context, r HTTPRequest, maxBody int64, allowed func(*url.URL) bool) (abi.Response, error) {
+func (s *services) Do(_ context.Context, r abi.HTTPRequest, maxBody int64, allowed func(*url.URL) bool) (abi.Response, error) {
 	s.note(r.Method + " " + r.URL)
 	for _, to := range s.to {
 		u, err := url.Parse(to)
