@@ -14,7 +14,13 @@ import (
 	"github.com/weir-ml/weir/sdk/guest"
 )
 
-const rounds = 12 // random questions an example
+// rounds is how many random questions an example is asked: fewer with -short, whose runs follow a full one.
+func rounds() int {
+	if testing.Short() {
+		return 3
+	}
+	return 12
+}
 
 // draw makes random questions; the same seed draws the same.
 type draw struct{ *rand.Rand }
@@ -214,7 +220,7 @@ func TestLanguagesAgree(t *testing.T) {
 			for j, l := range languages {
 				modules[j] = module(t, l, name)
 			}
-			for round := range rounds {
+			for round := range rounds() {
 				q := questions[name](draw{rand.New(rand.NewPCG(uint64(i), uint64(round)))})
 				params, err := json.Marshal(q.parameters)
 				if err != nil {
