@@ -22,16 +22,16 @@ import (
 type hostileCase struct {
 	name   string
 	module *hostileGuest
-	wasm   func() []byte                              // instead of module
-	limits Limits                                     // zero fields: those of the suite
-	grants []string                                   //
-	with   []OpenOption                               //
+	wasm   func() []byte // instead of module
+	limits Limits        // zero fields: those of the suite
+	grants []string
+	with   []OpenOption
 	use    func(ctx context.Context, p *Plugin) error // nil: Open is where it fails
 	after  func(ctx context.Context, p *Plugin) error // what must work afterwards, on a fresh instance; nil: nothing is asked
 	kind   errs.Kind                                  // of the error
 	cause  cause                                      // the metric's label; "" = the module is refused before it has an instance
 	text   string                                     // a part of the error
-	params string                                     //
+	params string
 }
 
 // Ways of using a guest.
@@ -80,7 +80,7 @@ func hostileBatch() *abi.Batch {
 }
 
 // hostileLimits are the suite's where a case says nothing: small, so that limits are met soon.
-var hostileLimits = Limits{MemoryBytes: 8 << 20, Timeout: 2 * time.Second, Fuel: 20_000_000, MaxInstances: 2}
+var hostileLimits = Limits{MemoryBytes: 8 << 20, Timeout: time.Minute, Fuel: 20_000_000, MaxInstances: 2}
 
 // neighbour is a plugin that does its work on the same host.
 type neighbour struct {
