@@ -132,7 +132,7 @@ func (t *trial) chunks() (string, error) {
 	if d := identical(none, want.Slice(0, 0)); d != "" {
 		return "", fmt.Errorf("no rows: %s", d)
 	}
-	return fmt.Sprintf("%d rows in chunks of 1 to %d, and cut at %d random places", in.Rows, min(abi.MaxRows, in.Rows), cuts-1), nil
+	return fmt.Sprintf("%d rows in chunks of 1 to %d, and cut at %d random places", in.Rows, min(abi.MaxRows, in.Rows), max(cuts-1, 0)), nil
 }
 
 // pieces transforms the first rows of in piece by piece and compares with those of want.
