@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -51,6 +52,7 @@ type Meter struct {
 	ctx      context.Context
 	deadline time.Time     // zero: none yet
 	within   time.Duration // the deadline is this long after the first refill; 0: as it is
+	patience time.Time     // from then on every refill lets others run
 	refills  uint64
 }
 
@@ -81,14 +83,14 @@ func (m *Meter) Attach(mod api.Module) error {
 // guest already owes it still owes: a call may end below zero, by what ran since the last test.
 func (m *Meter) Start(ctx context.Context, budget int64, deadline time.Time) {
 	m.start(ctx, budget)
-	m.deadline, m.within = deadline, 0
+	m.deadline, m.within, m.patience = deadline, 0, time.Time{}
 }
 
 // StartWithin is Start with a time limit instead of a deadline. It counts from the first refill, at most a slice after the
 // call's begin, so that short calls need no clock.
 func (m *Meter) StartWithin(ctx context.Context, budget int64, limit time.Duration) {
 	m.start(ctx, budget)
-	m.deadline, m.within = time.Time{}, limit
+	m.deadline, m.within, m.patience = time.Time{}, limit, time.Time{}
 }
 
 func (m *Meter) start(ctx context.Context, budget int64) {
@@ -159,13 +161,8 @@ func (m *Meter) refill(counter int64) int64 {
 			panic(&stopError{err})
 		}
 	}
-	switch now := time.Now; {
-	case !m.deadline.IsZero():
-		if !now().Before(m.deadline) {
-			panic(ErrDeadline)
-		}
-	case m.within > 0:
-		m.deadline = now().Add(m.within)
+	if m.within > 0 || !m.deadline.IsZero() {
+		m.look(time.Now())
 	}
 	// What the guest may still have, and what it needs to be at zero again.
 	left := m.limit - m.granted
@@ -175,6 +172,27 @@ func (m *Meter) refill(counter int64) int64 {
 		grant := min(need+m.slice, left)
 		m.granted += grant
 		return counter + grant
+	}
+}
+
+// yieldAfter is how long a call may run before it lets others run at each refill. Guest code cannot be preempted, and Go's
+// scheduler would hand the processor on after 10 ms: beside eight endless loops a call of microseconds waited for 40 ms. A call
+// that is over sooner, as nearly all are, never pays for a turn of the scheduler; one that came out of C through a callback would
+// pay with a change of threads.
+const yieldAfter = time.Millisecond
+
+// look checks the time.
+func (m *Meter) look(now time.Time) {
+	if m.deadline.IsZero() {
+		m.deadline = now.Add(m.within)
+	} else if !now.Before(m.deadline) {
+		panic(ErrDeadline)
+	}
+	switch {
+	case m.patience.IsZero():
+		m.patience = now.Add(yieldAfter)
+	case now.After(m.patience):
+		runtime.Gosched()
 	}
 }
 

@@ -332,3 +332,36 @@ func TestCollectorGetsItsTurn(t *testing.T) {
 		}
 	}
 }
+
+// TestLongCallsTakeTurns: on one processor, beside a guest that never ends, another goroutine gets far more turns than the
+// scheduler's slices of 10 ms would give it.
+func TestLongCallsTakeTurns(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const limit = 500 * time.Millisecond
+	m := NewMeter(0)
+	g, err := instantiate(t, newRuntime(t), rewritten(t, endless()["for"]), m, nil, MaxBudget, time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close(g.ctx)
+	done := make(chan error)
+	go func() {
+		m.StartWithin(context.Background(), MaxBudget, limit)
+		_, err := g.ExportedFunction("run").Call(g.ctx)
+		done <- err
+	}()
+	for turns := 0; ; turns++ {
+		select {
+		case err := <-done:
+			if !errors.Is(err, ErrDeadline) {
+				t.Fatal(err)
+			}
+			if most := int(limit / (10 * time.Millisecond)); turns < 4*most {
+				t.Fatalf("%d turns; whole slices would be %d", turns, most)
+			}
+			return
+		default:
+			runtime.Gosched()
+		}
+	}
+}
