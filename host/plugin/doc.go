@@ -8,7 +8,7 @@
 // error the instance is thrown away, since its state may be half updated.
 //
 // Known edges: recursion that keeps nothing in linear memory may use up to 400 MB of native stack (a constant of wazero's) before
-// it is stopped, and a single bulk memory instruction, charged before it begins, runs to its end; both are short. Modules are rewritten to be
+// it is stopped, and a single bulk memory instruction, charged before it begins and not begun when it would end late, runs to its end; both are short. Modules are rewritten to be
 // stoppable (fuel), which adds a few percent to batches in C and makes the first compilation of a Go guest slower.
 //
 // Modules of Extism's development kits run as handlers and gates (extism.go), under the same rules.

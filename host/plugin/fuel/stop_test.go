@@ -365,3 +365,28 @@ func TestLongCallsTakeTurns(t *testing.T) {
 		}
 	}
 }
+
+// TestBulkThatWouldEndLateIsNotBegun: filling 64 MiB takes milliseconds that nothing can interrupt, so a deadline in a millisecond
+// stops it before; one in a minute does not.
+func TestBulkThatWouldEndLateIsNotBegun(t *testing.T) {
+	m := &builder{memory: []byte{0, 0x80, 0x08}} // 1,024 pages
+	m.add("run", nil, nil, nil, cat(i32c(0), i32c(7), i32c(64<<20), op(opMisc, miscMemoryFill, 0)))
+	meter := NewMeter(0)
+	g, err := instantiate(t, newRuntime(t), rewritten(t, m.wasm()), meter, nil, MaxBudget, time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close(g.ctx)
+	run := func(limit time.Duration) (byte, error) {
+		meter.StartWithin(context.Background(), MaxBudget, limit)
+		_, err := g.ExportedFunction("run").Call(g.ctx)
+		b, _ := g.Memory().ReadByte(0)
+		return b, err
+	}
+	if b, err := run(time.Millisecond); !errors.Is(err, ErrDeadline) || b != 0 {
+		t.Errorf("a millisecond: the first byte is %d, %v", b, err)
+	}
+	if b, err := run(time.Minute); err != nil || b != 7 {
+		t.Errorf("a minute: the first byte is %d, %v", b, err)
+	}
+}
