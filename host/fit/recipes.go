@@ -52,7 +52,7 @@ const (
 
 var recipes = func() map[string]recipe {
 	m := map[string]recipe{}
-	for _, list := range [][]recipe{scaling, categories, binning, imputing, powers} {
+	for _, list := range [][]recipe{scaling, categories, binning, imputing, powers, wording} {
 		for _, r := range list {
 			m[r.name] = r
 		}

@@ -10,6 +10,7 @@ import pathlib
 import sys
 
 import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler
 
@@ -26,6 +27,8 @@ data = {
 data["holes"] = np.where(rng.random(n) < 0.3, np.nan, rng.normal(0, 1, n))
 city = rng.choice(["Kraków", "Łódź", "a b", 'q"t', "zzz", "Aachen"], n, p=[0.4, 0.3, 0.15, 0.1, 0.04, 0.01])
 shade = rng.choice(["red", "green"], n)
+words = "the Train is late again, and coffee in Kraków was ÉTÉ-good x 42 times snake_case don't 東京 3.14".split()
+review = [" ".join(rng.choice(words, rng.integers(0, 12))) for _ in range(n)]
 
 
 def text(v):
@@ -36,9 +39,9 @@ def text(v):
 
 buffer = io.StringIO()
 w = csv.writer(buffer, lineterminator="\n")
-w.writerow([*data, "city", "shade"])
+w.writerow([*data, "city", "shade", "review"])
 for i in range(n):
-    w.writerow([*(text(data[k][i]) for k in data), "" if i % 50 == 7 else city[i], shade[i]])
+    w.writerow([*(text(data[k][i]) for k in data), "" if i % 50 == 7 else city[i], shade[i], review[i]])
 table = buffer.getvalue()
 
 numeric = list(data)
@@ -118,6 +121,13 @@ for method, names in [("yeo-johnson", ["normal", "skewed", "holes", "whole"]), (
     # The likelihood is flat at its top: both searches stop within 1e-7 or so of it.
     case("log-power", names, {"columns": [{"name": n, "method": method, "lambda": float(t.lambdas_[i]), "mean": float(t._scaler.mean_[i]), "std": float(t._scaler.scale_[i])}
          for i, n in enumerate(names)]}, {"method": method}, 1e-5)
+
+texts = [r for r in review if r]  # an empty cell is a null
+for options in [{}, {"ngram_range": [1, 2], "min_df": 30, "max_df": 400, "stop_words": ["the", "is"], "norm": "l1"}, {"lowercase": False, "sublinear_tf": True}]:
+    arguments = {k: tuple(v) if k == "ngram_range" else v for k, v in options.items()}
+    v = TfidfVectorizer(**arguments).fit(texts)
+    case("tfidf", ["review"], {"column": "review", "vocabulary": list(v.get_feature_names_out()), "idf": list(map(float, v.idf_)),
+                               **{k: o for k, o in options.items() if k not in ("min_df", "max_df")}}, options)
 
 expected = json.dumps(cases, indent=1, ensure_ascii=False, default=float) + "\n"
 if sys.argv[1:] == ["--check"]:
