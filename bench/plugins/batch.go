@@ -15,7 +15,7 @@ import (
 
 var languages = []string{"c", "rust", "zig", "assemblyscript", "go"}
 
-// The table that is standardised: the shape of FACTS in the field, ten features of a training set.
+// The table that is standardised: ten features of a training set.
 const (
 	tableRows = 131072
 	tableCols = 10

@@ -69,7 +69,7 @@ func (services) Infer(_ context.Context, model string, rows json.RawMessage) ([]
 	return json.Marshal(abi.InferResponse{Predictions: []any{model, string(rows)}, ModelVersion: "3"})
 }
 
-func (services) Do(_ context.Context, r plugin.HTTPRequest, _ int64, _ func(*url.URL) bool) (abi.Response, error) {
+func (services) Do(_ context.Context, r abi.HTTPRequest, _ int64, _ func(*url.URL) bool) (abi.Response, error) {
 	return abi.Response{Status: 201, Headers: map[string][]string{"Was": append([]string{r.Method, r.URL}, r.Headers["Accept"]...)}, Body: append(r.Body, " pong"...)}, nil
 }
 
