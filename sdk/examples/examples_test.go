@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -53,11 +55,21 @@ func folder() string {
 func open(t testing.TB) *plugin.Host {
 	t.Helper()
 	hosted.once.Do(func() {
-		for _, l := range languages {
-			if out, err := exec.Command("./build.sh", l).CombinedOutput(); err != nil {
-				hosted.err = fmt.Errorf("build.sh %s: %w\n%s", l, err, out)
-				return
-			}
+		failed := make([]error, len(languages))
+		places := make(chan struct{}, runtime.NumCPU()) // compilers at once
+		var all sync.WaitGroup
+		for i, l := range languages {
+			all.Go(func() {
+				places <- struct{}{}
+				defer func() { <-places }()
+				if out, err := exec.Command("./build.sh", l).CombinedOutput(); err != nil {
+					failed[i] = fmt.Errorf("build.sh %s: %w\n%s", l, err, out)
+				}
+			})
+		}
+		all.Wait()
+		if hosted.err = errors.Join(failed...); hosted.err != nil {
+			return
 		}
 		hosted.host, hosted.err = plugin.New(plugin.Options{CacheDir: filepath.Join(folder(), "code")})
 	})
