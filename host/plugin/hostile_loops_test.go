@@ -17,9 +17,6 @@ func gateOf(code string) *hostileGuest {
 	return g.local("weir_gate", "ii>l", "iil", code+" i64.const 0")
 }
 
-// with returns the guest with a private function more.
-func (g *hostileGuest) with(name, sig, code string) *hostileGuest { return g.fn(name, sig, code) }
-
 // forever is the loop without anything in it.
 const forever = " loop br 0 end "
 
