@@ -37,7 +37,7 @@ test: setup build wasm-check retrain-check vectors-check ## set up and pass ever
 
 # Left out are packages without goroutines (guests, rewriting, vectors), the command line, whose scripts run the others as they are, and
 # Extism's modules, which are of Go: to compile those takes the race detector minutes.
-NO_RACE := cmd/weir|plugins|bench/offline|sdk/(c|examples|assemblyscript|scaffold)|host/plugin/(fuel|plugintest)
+NO_RACE := cmd/weir|plugins|bench/offline|sdk/(c|guest|examples|assemblyscript|scaffold)|host/plugin/(fuel|plugintest)
 
 .PHONY: race
 race: setup build ## the tests of what runs at once under the race detector, kill loops shortened
